@@ -1,0 +1,1 @@
+"""Tandem's controller: observe, decide, act."""

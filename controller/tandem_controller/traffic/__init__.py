@@ -1,0 +1,1 @@
+"""Traffic layers, one module each."""

@@ -1,0 +1,1 @@
+"""Blueprints to CUE definitions and the addon package."""
