@@ -1,0 +1,120 @@
+"""ReleaseRecord (`tandem.oam.dev/v1alpha1`): one release, complete enough to return to it.
+
+`spec` is intent, written before anything changes and never again. `status` is what
+happened: one entry in `attempts` each time the same template is released.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from tandem_controller.api.meta import Model, ObjectMeta
+
+
+class Outcome(StrEnum):
+    """How an attempt ended; an attempt without an outcome is in progress."""
+
+    COMPLETED = "Completed"
+    BASELINE = "Baseline"
+    """Adopted while it was already running; nothing was released."""
+    ROLLED_BACK = "RolledBack"
+    SUPERSEDED = "Superseded"
+    """A newer template replaced it before it was complete."""
+    ABANDONED = "Abandoned"
+    """Its Rollout was deleted or disabled in mid-release."""
+
+
+class ContainerImage(Model):
+    """One container of the recorded template and the image it asks for."""
+
+    name: str
+    image: str
+    init: bool = False
+
+
+class WorkloadIdentity(Model):
+    """The workload that was released."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+
+
+class ReleaseRecordSpec(Model):
+    """What is released: the whole pod template and where it came from."""
+
+    workload: WorkloadIdentity
+    fingerprint: str
+    template: dict[str, Any]
+    images: tuple[ContainerImage, ...] = ()
+    replicas: int | None = None
+    application: str = ""
+    application_revision: str = ""
+    component: str = ""
+    component_version: str = ""
+
+
+class Originals(Model):
+    """Users' fields as they were before Tandem changed them, by object.
+
+    `workload` holds the Deployment's strategy, minReadySeconds and
+    progressDeadlineSeconds; `services` the selector and `routes` the spec by name.
+    """
+
+    workload: dict[str, Any] = {}
+    services: dict[str, dict[str, str] | None] = {}
+    routes: dict[str, dict[str, Any]] = {}
+
+
+class Approval(Model):
+    """Who let a step pass, and when."""
+
+    step: int
+    by: str = ""
+    at: datetime | None = None
+
+
+class Attempt(Model):
+    """One release of the recorded template. `completed_at` orders stable records."""
+
+    started_at: datetime
+    originals: Originals = Originals()
+    approvals: tuple[Approval, ...] = ()
+    parked_at: datetime | None = None
+    """Since when the workload states the stable template on Tandem's behalf."""
+    outcome: Outcome | None = None
+    completed_at: datetime | None = None
+    message: str = ""
+
+
+class ReleaseRecordStatus(Model):
+    """What happened to the recorded template, oldest attempt first."""
+
+    attempts: tuple[Attempt, ...] = ()
+
+
+class ReleaseRecord(Model):
+    """A ReleaseRecord object."""
+
+    metadata: ObjectMeta
+    spec: ReleaseRecordSpec
+    status: ReleaseRecordStatus = ReleaseRecordStatus()
+
+    @property
+    def open_attempt(self) -> Attempt | None:
+        """The attempt in progress, or None."""
+        attempts = self.status.attempts
+        return attempts[-1] if attempts and attempts[-1].outcome is None else None
+
+    @property
+    def stable_since(self) -> datetime | None:
+        """When this template last became the stable one, or None if it never did."""
+        times = [
+            a.completed_at
+            for a in self.status.attempts
+            if a.outcome in (Outcome.COMPLETED, Outcome.BASELINE) and a.completed_at
+        ]
+        return max(times, default=None)
