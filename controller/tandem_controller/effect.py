@@ -1,0 +1,93 @@
+"""Effects: what a decision wants done, as data.
+
+The act layer carries them out in order and stops at the first that fails; each is
+idempotent or guarded by a precondition, so that repeating a decision after a crash
+between any two of them leads to the same end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """The kinds of objects that decisions read and write."""
+
+    ROLLOUT = "Rollout"
+    RELEASE_POLICY = "ReleasePolicy"
+    RELEASE_RECORD = "ReleaseRecord"
+    DEPLOYMENT = "Deployment"
+    REPLICA_SET = "ReplicaSet"
+    POD = "Pod"
+    SERVICE = "Service"
+    ENDPOINT_SLICE = "EndpointSlice"
+    INGRESS = "Ingress"
+    HTTP_ROUTE = "HTTPRoute"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Create:
+    """Create an object; that it exists already is success."""
+
+    kind: Kind
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patch:
+    """Merge-patch an object (RFC 7386), if it still has this uid and resourceVersion."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceStatus:
+    """Replace the whole status, if the object still has this resourceVersion."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    resource_version: str
+    status: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delete:
+    """Delete an object, if it still has this uid; that it is gone is success."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+
+
+Effect = Create | Patch | ReplaceStatus | Delete
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A Kubernetes Event on the Rollout, and the log line of the same words."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What to do now, what to say, and when to look again without being woken.
+
+    `wake_at` is None where only a watch event can change anything.
+    """
+
+    effects: tuple[Effect, ...] = ()
+    notes: tuple[Note, ...] = ()
+    wake_at: datetime | None = None

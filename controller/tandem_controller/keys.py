@@ -1,0 +1,55 @@
+"""Names of annotations, labels and finalizers: upstream's where users know them, ours else."""
+
+from __future__ import annotations
+
+IN_PROGRESSING = "rollouts.kruise.io/in-progressing"
+"""Annotation on a workload that a release has taken over (JSON with `rolloutName`)."""
+
+FINALIZER = "rollouts.kruise.io/rollout"
+"""Keeps a Rollout until its release was ended; set only while one is in progress."""
+
+CANARY_DEPLOYMENT = "rollouts.kruise.io/canary-deployment"
+"""Label on an extra canary Deployment: the name of the stable one."""
+
+ROLLOUT_ID = "rollouts.kruise.io/rollout-id"
+"""Label of a workload: the user's own name of a release."""
+
+ROLLBACK = "tandem.oam.dev/rollback"
+"""Annotation on a Rollout that asks for a rollback; kubectl alone can set it.
+
+Its value names a ReleaseRecord, or is empty for the stable one.
+"""
+
+OAM_PREFIX = "app.oam.dev/"
+"""Labels that KubeVela puts on what an Application renders."""
+
+OAM_NAME = "app.oam.dev/name"
+OAM_COMPONENT = "app.oam.dev/component"
+OAM_REVISION = "app.oam.dev/appRevision"
+DEFINITION_TYPE = "workload.oam.dev/type"
+
+TRACKING_PREFIXES = (
+    OAM_PREFIX,
+    "workload.oam.dev/",
+    "trait.oam.dev/",
+    "argocd.argoproj.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+    "kubectl.kubernetes.io/",
+    "deployment.kubernetes.io/",
+)
+"""Keys by which owners recognise their objects; copies of an object must not carry them."""
+
+TRACKING_KEYS = frozenset(
+    {"app.kubernetes.io/instance", "app.kubernetes.io/managed-by", IN_PROGRESSING},
+)
+
+
+def untracked(keys: dict[str, str]) -> dict[str, str]:
+    """Return labels or annotations without those by which an owner tracks its objects."""
+    return {
+        key: value
+        for key, value in keys.items()
+        if key not in TRACKING_KEYS and not key.startswith(TRACKING_PREFIXES)
+    }
