@@ -1,0 +1,79 @@
+"""The command: ``python -m devcluster start | stop | status | build``."""
+
+import argparse
+import signal
+import sys
+
+from devcluster import golang, paths, tools
+from devcluster.cluster import ClusterError, DevCluster
+from devcluster.progress import to_stderr, to_stdout
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="devcluster", description="A Kubernetes control plane on this machine."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    start = verbs.add_parser("start", help="start a cluster and print its KUBECONFIG")
+    start.add_argument("--detach", action="store_true", help="leave it running in the background")
+    start.add_argument("--fake-nodes", type=int, help="3, or 0 with a real node")
+    stop = verbs.add_parser("stop", help="stop a cluster; its logs stay")
+    for verb in (start, stop):
+        verb.add_argument("--name", default="default")
+    verbs.add_parser("status", help="list the clusters of this machine")
+    build = verbs.add_parser("build", help="only build the programs")
+    for verb in (start, build):
+        verb.add_argument("--real-node", action="store_true", help="Linux and root only")
+    chosen = parser.parse_args(arguments)
+    try:
+        return _VERBS[chosen.verb](chosen)
+    except (ClusterError, tools.BuildError, golang.NoGoToolchainError) as error:
+        to_stderr(str(error))
+        return 1
+
+
+def _start(chosen: argparse.Namespace) -> int:
+    cluster = DevCluster(chosen.name, real_node=chosen.real_node, fake_nodes=chosen.fake_nodes)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    cluster.start(detach=chosen.detach)
+    to_stdout(f"KUBECONFIG={cluster.kubeconfig}")
+    if chosen.detach:
+        return 0
+    to_stderr("The cluster stops with this command (Ctrl-C)")
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        cluster.stop()
+    return 0
+
+
+def _stop(chosen: argparse.Namespace) -> int:
+    cluster = DevCluster(chosen.name)
+    cluster.stop()
+    to_stderr(f"Cluster {chosen.name} is stopped; its logs: {cluster.logs}")
+    return 0
+
+
+def _status(_: argparse.Namespace) -> int:
+    folders = sorted(paths.state_home().glob("*/options.json"))
+    for folder in (path.parent for path in folders):
+        cluster = DevCluster(folder.name)
+        if cluster.running:
+            to_stdout(f"{cluster.name}  running  {cluster.server}  KUBECONFIG={cluster.kubeconfig}")
+        else:
+            to_stdout(f"{cluster.name}  stopped  logs in {cluster.logs}")
+    return 0
+
+
+def _build(chosen: argparse.Namespace) -> int:
+    tools.build(real_node=chosen.real_node)
+    return 0
+
+
+_VERBS = {"start": _start, "stop": _stop, "status": _status, "build": _build}
+
+if __name__ == "__main__":
+    sys.exit(main())

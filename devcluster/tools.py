@@ -1,0 +1,156 @@
+"""The programs of the dev cluster: what they are, and building them once per version.
+
+A program's version is the one its committed Go module requires; ``go.sum`` beside it makes the
+build verified and repeatable. The result lies in the cache as ``<program>/<version>/<program>``.
+A lock file keeps two builders apart, and a rename makes a finished build appear at once, so an
+interrupted build leaves nothing that looks finished.
+"""
+
+import fcntl
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from devcluster import golang, paths
+from devcluster.progress import Say, timed, to_stderr
+
+
+@dataclass(frozen=True)
+class Program:
+    """One Go program: the folder of its pin, the module pinned there, and its main package."""
+
+    name: str
+    pin: str
+    module: str
+    package: str
+    version_variables: tuple[str, ...] = ()
+    """Variables set to the version by the linker, else the program reports v0.0.0."""
+
+    @property
+    def version(self) -> str:
+        """The version that the committed ``go.mod`` requires."""
+        return pinned_version(self.pin, self.module)
+
+
+_K8S_VERSION = ("k8s.io/component-base/version.gitVersion",)
+
+
+def _kubernetes(name: str) -> Program:
+    package = f"k8s.io/kubernetes/cmd/{name}"
+    return Program(name, "kubernetes", "k8s.io/kubernetes", package, _K8S_VERSION)
+
+
+CONTROL_PLANE = (
+    Program("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3"),
+    _kubernetes("kube-apiserver"),
+    _kubernetes("kube-controller-manager"),
+    _kubernetes("kube-scheduler"),
+    Program("kwok", "kwok", "sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+    Program("cue", "cue", "cuelang.org/go", "cuelang.org/go/cmd/cue"),
+)
+"""What every lane needs."""
+
+_TRAEFIK = "github.com/traefik/traefik/v3"
+
+REAL_NODE = (
+    # Not newer than 1.34: later kubelets refuse cgroup v1.
+    _kubernetes("kubelet"),
+    Program("traefik", "traefik", _TRAEFIK, f"{_TRAEFIK}/cmd/traefik", (f"{_TRAEFIK}/pkg/version.Version",)),
+)
+"""What only the real node's lane needs, and only that lane builds."""
+
+PROGRAMS = {program.name: program for program in (*CONTROL_PLANE, *REAL_NODE)}
+
+
+class BuildError(RuntimeError):
+    """A program did not build; the message holds the compiler's last words."""
+
+
+def program(name: str, say: Say = to_stderr) -> Path:
+    """The path of a built program; it is built when the cache has no such version yet."""
+    wanted = PROGRAMS[name]
+    path = paths.cache_home() / name / wanted.version / name
+    if path.exists():
+        return path
+    with _builder_lock(path.parent):
+        if not path.exists():
+            with timed(f"Building {name} {wanted.version}", say):
+                _build(wanted, path, say)
+    return path
+
+
+def cue_path() -> Path:
+    """The path of ``cue``, built when missing."""
+    return program("cue")
+
+
+def build(*, real_node: bool, say: Say = to_stderr) -> None:
+    """Build everything that a cluster with or without a real node needs."""
+    for wanted in (*CONTROL_PLANE, *(REAL_NODE if real_node else ())):
+        path = program(wanted.name, say)
+        say(f"{wanted.name} {wanted.version}: {path}")
+
+
+def build_missing(*, real_node: bool, say: Say = to_stderr) -> None:
+    """Like ``build``, but silent about what is there."""
+    for wanted in (*CONTROL_PLANE, *(REAL_NODE if real_node else ())):
+        program(wanted.name, say)
+
+
+@cache
+def pinned_version(pin: str, module: str) -> str:
+    """The version of ``module`` that the ``go.mod`` in folder ``pin`` requires."""
+    text = (paths.GO_MODULES / pin / "go.mod").read_text()
+    match = re.search(rf"^(?:require |\t){re.escape(module)} (v\S+)", text, re.MULTILINE)
+    if match is None:
+        raise BuildError(f"devcluster/go/{pin}/go.mod requires no {module}")
+    return match[1]
+
+
+@cache
+def module_folder(pin: str, module: str) -> Path:
+    """The folder of a pinned module's source, downloaded when missing."""
+    result = _go(["list", "-m", "-f", "{{.Dir}}", module], pin, to_stderr)
+    if not result.stdout.strip():
+        _go(["mod", "download", module], pin, to_stderr)
+        result = _go(["list", "-m", "-f", "{{.Dir}}", module], pin, to_stderr)
+    return Path(result.stdout.strip())
+
+
+def _build(wanted: Program, path: Path, say: Say) -> None:
+    sets = " ".join(f"-X {variable}={wanted.version}" for variable in wanted.version_variables)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        output = Path(scratch) / wanted.name
+        command = ["build", "-mod=readonly", "-trimpath", "-ldflags", f"-s -w {sets}".strip()]
+        _go([*command, "-o", str(output), wanted.package], wanted.pin, say)
+        output.rename(path)
+
+
+def _go(arguments: list[str], pin: str, say: Say) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
+    result = subprocess.run(
+        [golang.go_command(say), *arguments],
+        cwd=paths.GO_MODULES / pin,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        last_words = "\n".join(result.stderr.strip().splitlines()[-15:])
+        raise BuildError(f"go {' '.join(arguments)} failed in devcluster/go/{pin}:\n{last_words}")
+    return result
+
+
+@contextmanager
+def _builder_lock(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
