@@ -1,0 +1,47 @@
+"""The `tandem` command.
+
+A verb is a module with `register(app)`; `VERBS` names it. Only the module of the verb
+that was called is imported: `tandem --help` does not wait for what it does not need.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import typer
+
+VERBS = {
+    "render": ("tandem_cli.render", "Print the objects that an Application becomes."),
+    "apply": ("tandem_cli.apply", "Render an Application and apply its objects."),
+    "generate": ("tandem_cli.generate", "Make the definitions and the addon from blueprints."),
+}
+"""Verb, its module, its line in `tandem --help`."""
+
+
+def main() -> None:
+    """Run the command."""
+    build(sys.argv[1:])()
+
+
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """Return the command with the verb that the arguments name; others only have a line."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="Progressive delivery in which init image and business image move together or apart.",
+    )
+    app.callback()(_root)
+    called = next((a for a in arguments if not a.startswith("-")), "")
+    for verb, (module, line) in VERBS.items():
+        if verb == called:
+            importlib.import_module(module).register(app)
+        else:
+            app.command(verb, help=line)(_root)
+    return app
+
+
+def _root() -> None:
+    """Stand in for a verb that is not called."""

@@ -1,0 +1,46 @@
+"""CUE text from templates.
+
+Generated text goes through no formatter: what the templates say is what is committed,
+so that the output does not depend on a version of the `cue` binary.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+import jinja2
+import msgspec
+
+_IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
+
+
+def literal(value: object) -> str:
+    """Return a value as a CUE literal (JSON is CUE)."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def label(name: str) -> str:
+    """Return a field's label, quoted where CUE needs it."""
+    return name if _IDENTIFIER.match(name) else literal(name)
+
+
+def render(template: str, values: Mapping[str, object]) -> str:
+    """Fill in a template of this package; a name it misses is an error."""
+    return _environment().get_template(template).render(values)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tandem_generator"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # the output is CUE and YAML, never HTML
+    )
+    environment.filters.update(
+        cue=literal, label=label, plain=msgspec.to_builtins, rstrip=str.rstrip
+    )
+    return environment

@@ -1,0 +1,70 @@
+"""From blueprints to the CUE definitions of KubeVela."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tandem_generator import blueprint as bp
+from tandem_generator import cuetext, parameters, source
+
+
+class Generated(msgspec.Struct, frozen=True):
+    """A definition's CUE, and the blueprint that states its name and version."""
+
+    name: str
+    version: str
+    text: str
+    blueprint: Path
+
+
+def generate(blueprints: Path) -> tuple[Generated, ...]:
+    """Make the definitions of all blueprints below a folder, sorted by name."""
+    components = (component(f) for f in sorted(blueprints.glob("components/*.yaml")))
+    traits = (trait(f) for f in sorted(blueprints.glob("traits/*.yaml")))
+    made = (*components, *traits)
+    if not made:
+        raise source.SourceError(blueprints, 1, "holds no blueprint (components/*.yaml)")
+    _check_unique(made)
+    return tuple(sorted(made, key=lambda d: d.name))
+
+
+def component(file: Path) -> Generated:
+    """Make the ComponentDefinition of one blueprint."""
+    blueprint = bp.load_component(file)
+    text = cuetext.render("component.cue.j2", _values(blueprint, file))
+    return Generated(blueprint.name, blueprint.version, text, file)
+
+
+def trait(file: Path) -> Generated:
+    """Make the TraitDefinition of one blueprint."""
+    blueprint = bp.load_trait(file)
+    text = cuetext.render(f"trait-{blueprint.name}.cue.j2", {"blueprint": blueprint})
+    return Generated(blueprint.name, blueprint.version, text, file)
+
+
+def _values(blueprint: bp.Blueprint, file: Path) -> dict[str, Any]:
+    try:
+        collected = parameters.collect(blueprint)
+    except ValueError as e:
+        raise source.SourceError(file, 1, str(e)) from None
+    ports = blueprint.business.ports
+    return {
+        "blueprint": blueprint,
+        "parameters": collected,
+        "inits": blueprint.of_kind(bp.PlatformKind.INIT),
+        "sidecars": blueprint.of_kind(bp.PlatformKind.SIDECAR),
+        "port_parameter": ports.parameter if isinstance(ports, bp.Parameter) else None,
+    }
+
+
+def _check_unique(made: tuple[Generated, ...]) -> None:
+    """KubeVela's DefinitionRevisions carry no kind: a trait and a component would collide."""
+    seen: dict[str, Path] = {}
+    for definition in made:
+        if definition.name in seen:
+            message = f"the name `{definition.name}` is taken by {seen[definition.name]}"
+            raise source.SourceError(definition.blueprint, 1, message)
+        seen[definition.name] = definition.blueprint
