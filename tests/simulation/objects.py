@@ -63,3 +63,38 @@ def knobs(max_surge: int | str, max_unavailable: int | str) -> Obj:
             "rollingUpdate": {"maxSurge": max_surge, "maxUnavailable": max_unavailable},
         }
     }
+
+
+def rollout(
+    name: str = "web",
+    *,
+    steps: list[Obj],
+    routing: Obj | None = None,
+    extra_workload: bool = False,
+    **spec: object,
+) -> Obj:
+    """Return a Rollout in the shape of v1beta1 for the Deployment of the same name."""
+    canary: Obj = {"steps": steps, "enableExtraWorkloadForCanary": extra_workload}
+    if routing is not None:
+        canary["trafficRoutings"] = [routing]
+    return {
+        "apiVersion": "rollouts.kruise.io/v1beta1",
+        "kind": "Rollout",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "strategy": {"canary": canary},
+            **spec,
+        },
+    }
+
+
+def http_route(name: str = "web", service: str = "web") -> Obj:
+    """Return an HTTPRoute of one rule with one backend."""
+    ref = {"group": "", "kind": "Service", "name": service, "port": 80, "weight": 1}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"rules": [{"backendRefs": [ref]}]},
+    }

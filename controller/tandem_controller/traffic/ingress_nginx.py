@@ -53,6 +53,7 @@ class IngressNginxProvider:
     def original(self, traffic: TrafficSnapshot) -> tuple[str, dict[str, Any]] | None:
         """Nothing: the user's Ingress is not edited."""
         del traffic
+        return None
 
     def weight(self, traffic: TrafficSnapshot, backends: Backends) -> int:
         """Return the canary Ingress's weight."""

@@ -1,0 +1,169 @@
+"""Where a release stands in its plan, read from the Rollout's status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from tandem_controller import keys
+from tandem_controller.api.rollout import CanaryStatus, FinalisingStep, Phase, StepState
+from tandem_controller.decide import plan as plans
+from tandem_controller.decide import words
+from tandem_controller.decide.case import Case
+from tandem_controller.decide.status import Report, report
+from tandem_controller.effect import Decision, Note
+
+DWELL = timedelta(seconds=2)
+"""Time outside StepPaused for Rollouts of an Application: KubeVela re-reads and retries its
+approval on conflict, so a state that returns at once would be approved twice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """The step entered last; `index` 0 means that none was."""
+
+    index: int
+    state: StepState | None
+
+
+def position(case: Case) -> Position:
+    """Return where the open attempt stands; a status of another attempt says nothing."""
+    canary = case.canary_status
+    entered = (
+        case.status.phase in (Phase.PROGRESSING, Phase.TERMINATING, Phase.DISABLING)
+        and canary.canary_revision == case.revision
+        and canary.last_update_time is not None
+        and canary.last_update_time >= case.attempt.started_at
+        and canary.current_step_index >= 1
+    )
+    if not entered:
+        return Position(index=0, state=None)
+    return Position(index=canary.current_step_index, state=_state(canary.current_step_state))
+
+
+def _state(value: str) -> StepState | None:
+    return StepState(value) if value in StepState.__members__.values() else None
+
+
+def move(case: Case, place: Position) -> Decision | None:
+    """Enter the first step, follow a changed plan or a jump; None when nothing asks for it."""
+    total = len(case.plan)
+    if place.index == 0:
+        return enter(case, 1)
+    if case.canary_status.rollout_hash != plans.plan_hash(case.snapshot.strategy):
+        target = plans.step_after_change(case.plan, place.index, case.progress.new)
+        return enter(case, target, keep=place if target == place.index else None)
+    jump = case.canary_status.next_step_index
+    natural = _next_index(place.index, total)
+    if jump != natural and jump != place.index and 1 <= jump <= total:
+        return enter(case, jump)
+    return None
+
+
+def enter(case: Case, index: int, *, keep: Position | None = None) -> Decision:
+    """Write the status that lets a step begin; nothing of it happens before."""
+    step = case.plan[index - 1]
+    message = words.entering(step, len(case.plan), case.progress.replicas)
+    state = keep.state if keep and keep.state else StepState.UPGRADE
+    return progressing(
+        case, index, state, message, notes=(Note(reason="StepStarted", message=message),)
+    )
+
+
+def progressing(
+    case: Case,
+    index: int,
+    state: StepState,
+    message: str,
+    *,
+    reason: str = "InRolling",
+    notes: tuple[Note, ...] = (),
+    wake_at: datetime | None = None,
+) -> Decision:
+    """Report a release at a step and wait."""
+    canary = standing(case, index=index, state=state)
+    wanted = Report(
+        phase=_phase(case), message=message, reason=reason, progressing=True, canary=canary
+    )
+    return report(case.snapshot.rollout, wanted, case.now, notes=notes, wake_at=wake_at)
+
+
+def finalising(
+    case: Case,
+    message: str,
+    *,
+    reason: str,
+    step: FinalisingStep,
+    rolling_back: bool = False,
+    notes: tuple[Note, ...] = (),
+    wake_at: datetime | None = None,
+) -> Decision:
+    """Report a release that is being completed or taken back, and wait."""
+    place = position(case)
+    canary = standing(
+        case,
+        index=max(place.index, 1),
+        state=place.state or StepState.UPGRADE,
+        finalising_step=step,
+        rolling_back=rolling_back,
+    )
+    wanted = Report(
+        phase=_phase(case), message=message, reason=reason, progressing=True, canary=canary
+    )
+    return report(case.snapshot.rollout, wanted, case.now, notes=notes, wake_at=wake_at)
+
+
+def standing(
+    case: Case,
+    *,
+    index: int,
+    state: StepState,
+    finalising_step: str = "",
+    rolling_back: bool = False,
+) -> CanaryStatus:
+    """Return the release's part of the status at a place."""
+    progress = case.progress
+    release_id = case.deployment.metadata.labels.get(keys.ROLLOUT_ID, case.revision)
+    approved: dict[str, Any] = {}
+    if state is StepState.READY:
+        approved["approved_by"] = case.canary_status.approved_by
+    return replace(
+        CanaryStatus(),
+        observed_workload_generation=case.deployment.metadata.generation,
+        observed_rollout_id=f"rollback-{release_id}" if rolling_back else release_id,
+        rollout_hash=plans.plan_hash(case.snapshot.strategy),
+        stable_revision=progress.stable_hash,
+        canary_revision=case.revision,
+        pod_template_hash=progress.new_hash,
+        canary_replicas=progress.new,
+        canary_ready_replicas=progress.new_ready,
+        current_step_index=index,
+        next_step_index=_next_index(index, len(case.plan)),
+        current_step_state=state,
+        finalising_step=finalising_step,
+        **approved,
+    )
+
+
+def may_pause_at(case: Case) -> datetime | None:
+    """Return the moment before which a step must not become StepPaused, if any."""
+    labels = case.snapshot.rollout.metadata.labels
+    since = case.canary_status.last_update_time
+    if since is None or not any(key.startswith(keys.OAM_PREFIX) for key in labels):
+        return None
+    until = since + DWELL
+    return until if until > case.now else None
+
+
+def _next_index(index: int, total: int) -> int:
+    return index + 1 if index < total else -1
+
+
+def _phase(case: Case) -> Phase:
+    rollout = case.snapshot.rollout
+    if rollout.metadata.deleting:
+        return Phase.TERMINATING
+    return Phase.DISABLING if rollout.spec.disabled else Phase.PROGRESSING

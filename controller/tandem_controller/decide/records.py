@@ -1,0 +1,217 @@
+"""Release records: naming, writing, finding the stable one and the one in progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from tandem_controller import keys
+from tandem_controller.api import policy as policy_api
+from tandem_controller.api.fingerprint import digest, template_fingerprint, without_template_hash
+from tandem_controller.api.record import (
+    Approval,
+    Attempt,
+    Originals,
+    Outcome,
+    ReleaseRecord,
+    ReleaseRecordStatus,
+)
+from tandem_controller.api.workload import Deployment
+from tandem_controller.effect import Create, Delete, Effect, Kind, ReplaceStatus
+from tandem_controller.ownership import owner_reference
+from tandem_controller.snapshot import Snapshot
+
+NAME_HASH_LENGTH = 10
+
+
+def revision(uid: str, fingerprint: str) -> str:
+    """Return the short name of a template on a workload; stable across crashes and versions."""
+    return digest([uid, fingerprint])[:NAME_HASH_LENGTH]
+
+
+def of_workload(snapshot: Snapshot) -> tuple[ReleaseRecord, ...]:
+    """Return the records of the workload that exists now; a re-created one starts anew."""
+    if snapshot.workload is None:
+        return snapshot.records
+    uid = snapshot.workload.deployment.metadata.uid
+    return tuple(r for r in snapshot.records if r.spec.workload.uid == uid)
+
+
+def stable(records: Iterable[ReleaseRecord]) -> ReleaseRecord | None:
+    """Return the record that became stable last."""
+    known = [r for r in records if r.stable_since is not None]
+    return max(known, key=_stable_since, default=None)
+
+
+def in_progress(records: Iterable[ReleaseRecord]) -> ReleaseRecord | None:
+    """Return the record of the newest open attempt."""
+    return max((r for r in records if r.open_attempt), key=_started_at, default=None)
+
+
+def stale(records: Iterable[ReleaseRecord], current: ReleaseRecord) -> tuple[ReleaseRecord, ...]:
+    """Return records whose open attempt a newer one has replaced."""
+    return tuple(r for r in records if r.open_attempt and r.metadata.name != current.metadata.name)
+
+
+def by_fingerprint(records: Iterable[ReleaseRecord], fingerprint: str) -> ReleaseRecord | None:
+    """Return the record of a template."""
+    return next((r for r in records if r.spec.fingerprint == fingerprint), None)
+
+
+def _stable_since(record: ReleaseRecord) -> tuple[str, str]:
+    since = record.stable_since
+    return (since.isoformat() if since else "", record.metadata.name)
+
+
+def _started_at(record: ReleaseRecord) -> tuple[str, str]:
+    attempt = record.open_attempt
+    return (attempt.started_at.isoformat() if attempt else "", record.metadata.name)
+
+
+def create(snapshot: Snapshot, deployment: Deployment, template: Mapping[str, Any]) -> Create:
+    """Return the effect that writes a record's intent, before anything changes.
+
+    The ReleasePolicy owns it, so that re-creating the workload does not collect its
+    history; without a policy the Rollout does.
+    """
+    plain = without_template_hash(template)
+    fingerprint = template_fingerprint(plain)
+    meta = deployment.metadata
+    rollout = snapshot.rollout
+    short = revision(meta.uid, fingerprint)
+    spec: dict[str, Any] = {
+        "workload": {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "name": meta.name,
+            "uid": meta.uid,
+        },
+        "fingerprint": fingerprint,
+        "template": plain,
+        "images": images(plain),
+        "replicas": deployment.spec.replicas,
+        **_application(deployment),
+    }
+    return Create(
+        kind=Kind.RELEASE_RECORD,
+        body={
+            "apiVersion": policy_api.API_VERSION,
+            "kind": "ReleaseRecord",
+            "metadata": {
+                "name": f"{rollout.metadata.name}-{short}",
+                "namespace": rollout.metadata.namespace,
+                "labels": {"tandem.oam.dev/rollout": rollout.metadata.name},
+                "ownerReferences": [_owner(snapshot)],
+            },
+            "spec": spec,
+        },
+    )
+
+
+def _owner(snapshot: Snapshot) -> dict[str, Any]:
+    if snapshot.policy is None:
+        return owner_reference(snapshot.rollout)
+    meta = snapshot.policy.metadata
+    return {
+        "apiVersion": policy_api.API_VERSION,
+        "kind": "ReleasePolicy",
+        "name": meta.name,
+        "uid": meta.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _application(deployment: Deployment) -> dict[str, str]:
+    labels = deployment.metadata.labels
+    found = {
+        "application": labels.get(keys.OAM_NAME, ""),
+        "applicationRevision": labels.get(keys.OAM_REVISION, ""),
+        "component": labels.get(keys.OAM_COMPONENT, ""),
+        "componentVersion": labels.get(keys.DEFINITION_TYPE, ""),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def images(template: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return name and image of each container, init containers first."""
+    spec = template.get("spec") or {}
+    init = [
+        {"name": c["name"], "image": c.get("image", ""), "init": True}
+        for c in spec.get("initContainers") or ()
+    ]
+    main = [{"name": c["name"], "image": c.get("image", "")} for c in spec.get("containers") or ()]
+    return init + main
+
+
+def open_attempt(
+    record: ReleaseRecord, originals: Originals, now: datetime, *, parked: bool = False
+) -> Effect:
+    """Return the effect that begins an attempt, with the users' fields as they are."""
+    attempt = Attempt(started_at=now, originals=originals, parked_at=now if parked else None)
+    return _write(record, (*record.status.attempts, attempt))
+
+
+def amend(
+    record: ReleaseRecord,
+    *,
+    parked_at: datetime | None = None,
+    approval: Approval | None = None,
+) -> Effect:
+    """Return the effect that parks or un-parks the open attempt, or notes an approval."""
+    last = record.status.attempts[-1]
+    if approval is not None:
+        changed = replace(last, approvals=(*last.approvals, approval))
+    else:
+        changed = replace(last, parked_at=parked_at)
+    return _write(record, (*record.status.attempts[:-1], changed))
+
+
+def close(record: ReleaseRecord, outcome: Outcome, now: datetime, message: str = "") -> Effect:
+    """Return the effect that ends the open attempt."""
+    ended = replace(
+        record.status.attempts[-1],
+        outcome=outcome,
+        completed_at=now,
+        parked_at=None,
+        message=message,
+    )
+    return _write(record, (*record.status.attempts[:-1], ended))
+
+
+def baseline(record: ReleaseRecord, now: datetime, message: str) -> Effect:
+    """Return the effect that makes a template stable which Tandem did not release."""
+    attempt = Attempt(started_at=now, completed_at=now, outcome=Outcome.BASELINE, message=message)
+    return _write(record, (*record.status.attempts, attempt))
+
+
+def _write(record: ReleaseRecord, attempts: tuple[Attempt, ...]) -> Effect:
+    meta = record.metadata
+    return ReplaceStatus(
+        kind=Kind.RELEASE_RECORD,
+        namespace=meta.namespace,
+        name=meta.name,
+        resource_version=meta.resource_version,
+        status=msgspec.to_builtins(ReleaseRecordStatus(attempts=attempts), str_keys=True),
+    )
+
+
+def surplus(records: Iterable[ReleaseRecord], history: int) -> tuple[Effect, ...]:
+    """Return the deletions that keep the history within its limit; never the stable record."""
+    every = tuple(records)
+    kept = stable(every)
+    ended = [r for r in every if r is not kept and r.open_attempt is None and r.status.attempts]
+    ended.sort(key=lambda r: r.status.attempts[-1].started_at)
+    return tuple(
+        Delete(
+            kind=Kind.RELEASE_RECORD,
+            namespace=r.metadata.namespace,
+            name=r.metadata.name,
+            uid=r.metadata.uid,
+        )
+        for r in ended[: max(0, len(ended) - history)]
+    )

@@ -1,0 +1,194 @@
+"""`decide`: from a snapshot to the next thing that is due.
+
+A decision is small: it holds the effects of one rule, and the act layer asks again after
+they were carried out. So each rule reads the world as it is and none remembers anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from tandem_controller import keys
+from tandem_controller.api.record import Originals, Outcome
+from tandem_controller.api.rollout import StepState
+from tandem_controller.decide import adoption, records, references, rest, services, words
+from tandem_controller.decide.case import Case
+from tandem_controller.decide.ending import complete, park, roll_back, take_back
+from tandem_controller.decide.position import move, position, progressing
+from tandem_controller.decide.rest import blocked, disabled, healthy, not_found
+from tandem_controller.decide.step import work
+from tandem_controller.effect import Decision, Effect, Note
+from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
+from tandem_controller.workloads import table as workload_table
+from tandem_controller.workloads.deployment import live_fingerprint
+from tandem_controller.workloads.provider import WorkloadProvider
+
+
+def decide(snapshot: Snapshot, now: datetime) -> Decision:
+    """Return what is due for one Rollout.
+
+    Pure: the same snapshot and time give the same decision.
+    """
+    workload = snapshot.workload
+    if workload is None or workload.deployment.metadata.deleting:
+        return not_found(snapshot, now)
+    provider = workload_table.provider_for(snapshot.rollout.spec.workload_ref, snapshot.strategy)
+    known = records.of_workload(snapshot)
+    stable = records.stable(known)
+    release = records.in_progress(known)
+    if provider is None or stable is None or release is None:
+        return _without_release(snapshot, workload, provider, now)
+    for old in records.stale(known, release):
+        return Decision(effects=(records.close(old, Outcome.SUPERSEDED, now),))
+    case = Case(snapshot=snapshot, now=now, provider=provider, stable=stable, release=release)
+    return _release(case)
+
+
+def _without_release(
+    snapshot: Snapshot,
+    workload: WorkloadSnapshot,
+    provider: WorkloadProvider | None,
+    now: datetime,
+) -> Decision:
+    """Decide while no release is in progress."""
+    rollout = snapshot.rollout
+    if rollout.metadata.deleting:
+        return rest.let_go(snapshot)
+    if problem := references.problem(snapshot, provider):
+        return blocked(snapshot, problem, now)
+    if rollout.spec.disabled:
+        return disabled(snapshot, now)
+    if provider is None:
+        return Decision()
+    known = records.of_workload(snapshot)
+    stable = records.stable(known)
+    if stable is None:
+        return adoption.adopt(snapshot, workload, now)
+    if live_fingerprint(workload) == stable.spec.fingerprint:
+        return rest.asked_back(snapshot, workload, known, stable) or healthy(snapshot, known, now)
+    if adoption.escaped(workload):
+        return adoption.accept(snapshot, workload, now)
+    return _start(snapshot, workload, provider, now)
+
+
+def _start(
+    snapshot: Snapshot, workload: WorkloadSnapshot, provider: WorkloadProvider, now: datetime
+) -> Decision:
+    """Begin a release: finalizer, record, attempt, in this order."""
+    originals = Originals(
+        workload=provider.original(snapshot),
+        services=services.selectors(snapshot),
+        routes=services.routes(snapshot),
+    )
+    return rest.hold_on(snapshot) or _open(snapshot, workload, originals, now, parked=False)
+
+
+def _open(
+    snapshot: Snapshot,
+    workload: WorkloadSnapshot,
+    originals: Originals,
+    now: datetime,
+    *,
+    parked: bool,
+) -> Decision:
+    template = workload.deployment.spec.template
+    record = records.by_fingerprint(records.of_workload(snapshot), live_fingerprint(workload))
+    if record is None:
+        return Decision(effects=(records.create(snapshot, workload.deployment, template),))
+    images = ", ".join(f"{i.name}={i.image}" for i in record.spec.images)
+    note = Note(reason="ReleaseStarted", message=f"release {record.metadata.name}: {images}")
+    effect = records.open_attempt(record, originals, now, parked=parked)
+    return Decision(effects=(effect,), notes=(note,))
+
+
+Rule = Callable[[Case], Decision | None]
+
+
+def _release(case: Case) -> Decision:
+    """Ask the rules in order; the first that has something due wins."""
+    for rule in (
+        _superseded,
+        _parked,
+        _rolled_back,
+        _ended,
+        _asked_back,
+        _zero,
+        _blocked,
+        _moved,
+        _paused,
+    ):
+        if decision := rule(case):
+            return decision
+    return work(case, position(case)) or complete(case)
+
+
+def _superseded(case: Case) -> Decision | None:
+    """A third template: it becomes a release of its own, from the stable version."""
+    if case.live in (case.versions.release, case.versions.stable):
+        return None
+    started = case.progress.new > 0 or case.progress.other > 0
+    return _open(case.snapshot, case.workload, case.originals, case.now, parked=started)
+
+
+def _parked(case: Case) -> Decision | None:
+    return park(case) if case.attempt.parked_at else None
+
+
+def _rolled_back(case: Case) -> Decision | None:
+    """The stable template is back: whoever stated it wants a rollback."""
+    if case.live != case.versions.stable:
+        return None
+    return rest.wish_met(case.snapshot) or roll_back(case)
+
+
+def _ended(case: Case) -> Decision | None:
+    """The Rollout is being deleted or is disabled in mid-release."""
+    rollout = case.snapshot.rollout
+    if rollout.metadata.deleting:
+        return rest.on_deletion(case)
+    return complete(case) if rollout.spec.disabled else None
+
+
+def _asked_back(case: Case) -> Decision | None:
+    """Somebody asked for a rollback by annotation: state the stable template."""
+    if keys.ROLLBACK not in case.snapshot.rollout.metadata.annotations:
+        return None
+    return take_back(case)
+
+
+def _zero(case: Case) -> Decision | None:
+    """At zero replicas no split can be kept."""
+    if case.progress.replicas > 0:
+        return None
+    if position(case).index == 0:
+        return complete(case)
+    return Decision(effects=(records.amend(case.release, parked_at=case.now),))
+
+
+def _blocked(case: Case) -> Decision | None:
+    problem = references.problem(case.snapshot, case.provider)
+    if problem is None:
+        return None
+    return _frozen(case) or blocked(case.snapshot, problem, case.now)
+
+
+def _moved(case: Case) -> Decision | None:
+    return move(case, position(case))
+
+
+def _paused(case: Case) -> Decision | None:
+    """The whole release is paused: nothing moves; an approval that was given is kept."""
+    place = position(case)
+    if not case.snapshot.rollout.spec.strategy.paused or place.state is StepState.COMPLETED:
+        return None
+    state = StepState.READY if place.state is StepState.READY else StepState.UPGRADE
+    note = Note(reason="Paused", message=words.PAUSED)
+    return _frozen(case) or progressing(
+        case, place.index, state, words.PAUSED, reason="Paused", notes=(note,)
+    )
+
+
+def _frozen(case: Case) -> Decision | None:
+    effects: tuple[Effect, ...] = case.provider.freeze(case.snapshot, case.versions, case.progress)
+    return Decision(effects=effects) if effects else None

@@ -1,0 +1,269 @@
+"""A Rollout while no release is in progress, and how it is let go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from tandem_controller import keys
+from tandem_controller.api.policy import OnDelete
+from tandem_controller.api.record import Attempt, Outcome, ReleaseRecord
+from tandem_controller.api.rollout import (
+    CanaryStatus,
+    FinalisingStep,
+    Phase,
+    Rollout,
+    RolloutStatus,
+    StepState,
+)
+from tandem_controller.decide import plan as plans
+from tandem_controller.decide import records, words
+from tandem_controller.decide.case import Case
+from tandem_controller.decide.ending import complete, take_back
+from tandem_controller.decide.status import Report, report
+from tandem_controller.effect import Decision, Effect, Kind, Note, Patch
+from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
+from tandem_controller.workloads import deployment as native
+
+
+def healthy(snapshot: Snapshot, known: tuple[ReleaseRecord, ...], now: datetime) -> Decision:
+    """Report that the stable version runs, and drop what a release needed."""
+    if effects := _unpause(snapshot) or records.surplus(known, snapshot.policy_spec.history):
+        return Decision(effects=effects)
+    ended = _last_ended(known)
+    wanted = _healthy_report(snapshot, ended)
+    decision = report(snapshot.rollout, wanted, now)
+    if decision.effects or decision.wake_at:
+        return decision
+    return let_go(snapshot)
+
+
+def _healthy_report(snapshot: Snapshot, ended: Attempt | None) -> Report:
+    canary = _ended_status(snapshot)
+    if ended is None or ended.outcome is Outcome.BASELINE:
+        return Report(
+            phase=Phase.HEALTHY, message=words.COMPLETED_BEFORE, reason="Completed", canary=canary
+        )
+    return Report(
+        phase=Phase.HEALTHY,
+        message=ended.message,
+        reason="Completed",
+        succeeded=ended.outcome is Outcome.COMPLETED,
+        canary=canary,
+    )
+
+
+def _ended_status(snapshot: Snapshot) -> CanaryStatus:
+    """Return the release's part of the status at rest: the last step, completed."""
+    old = snapshot.rollout.status.canary_status or CanaryStatus()
+    deployment = snapshot.workload.deployment if snapshot.workload else None
+    steps = len(snapshot.strategy.steps)
+    return replace(
+        old,
+        observed_workload_generation=deployment.metadata.generation if deployment else 0,
+        rollout_hash=plans.plan_hash(snapshot.strategy),
+        current_step_index=old.current_step_index or steps,
+        next_step_index=-1,
+        current_step_state=StepState.COMPLETED,
+        finalising_step=FinalisingStep.END if old.finalising_step else "",
+        approved_by="",
+    )
+
+
+def _last_ended(known: Iterable[ReleaseRecord]) -> Attempt | None:
+    """Return the attempt that ended last; one that was superseded says nothing of the end."""
+    attempts = [
+        a
+        for record in known
+        for a in record.status.attempts
+        if a.completed_at and a.outcome is not Outcome.SUPERSEDED
+    ]
+    return max(
+        attempts, key=lambda a: a.completed_at.isoformat() if a.completed_at else "", default=None
+    )
+
+
+def _unpause(snapshot: Snapshot) -> tuple[Effect, ...]:
+    """Release a workload that was taken over for a change that is gone again."""
+    if snapshot.workload is None:
+        return ()
+    deployment = snapshot.workload.deployment
+    if keys.IN_PROGRESSING not in deployment.metadata.annotations:
+        return ()
+    return native.patch(deployment, {"paused": False}, in_progressing=None)
+
+
+def asked_back(
+    snapshot: Snapshot,
+    workload: WorkloadSnapshot,
+    known: tuple[ReleaseRecord, ...],
+    stable: ReleaseRecord,
+) -> Decision | None:
+    """Somebody asked for an earlier release by annotation: state its template, paused.
+
+    The change is then released step by step like any other.
+    """
+    wish = snapshot.rollout.metadata.annotations.get(keys.ROLLBACK)
+    if wish is None:
+        return None
+    target = _target(wish, known, stable)
+    if target is None:
+        named = repr(wish) if wish else "before the stable one"
+        message = f"rollback: no ReleaseRecord {named} to return to; see tandem get"
+        note = Note(reason="RollbackRefused", message=message, warning=True)
+        return Decision(
+            effects=(_patch_rollout(snapshot.rollout, {keys.ROLLBACK: None}),), notes=(note,)
+        )
+    spec: dict[str, Any] = {"template": dict(target.spec.template), "paused": True}
+    mark = snapshot.rollout.metadata.name
+    return Decision(effects=native.patch(workload.deployment, spec, in_progressing=mark))
+
+
+def _target(
+    wish: str, known: tuple[ReleaseRecord, ...], stable: ReleaseRecord
+) -> ReleaseRecord | None:
+    others = [r for r in known if r.metadata.name != stable.metadata.name]
+    if wish:
+        return next((r for r in others if r.metadata.name == wish), None)
+    return records.stable(others)
+
+
+def hold_on(snapshot: Snapshot) -> Decision | None:
+    """Set the finalizer while a release is in progress, and drop a wish that is being met."""
+    meta = snapshot.rollout.metadata
+    wished = keys.ROLLBACK in meta.annotations
+    if keys.FINALIZER in meta.finalizers and not wished:
+        return None
+    annotations = {keys.ROLLBACK: None} if wished else {}
+    finalizers = sorted({*meta.finalizers, keys.FINALIZER})
+    return Decision(effects=(_patch_rollout(snapshot.rollout, annotations, finalizers),))
+
+
+def wish_met(snapshot: Snapshot) -> Decision | None:
+    """Drop the wish for a rollback once the stable template is stated again."""
+    if keys.ROLLBACK not in snapshot.rollout.metadata.annotations:
+        return None
+    return Decision(effects=(_patch_rollout(snapshot.rollout, {keys.ROLLBACK: None}),))
+
+
+def let_go(snapshot: Snapshot) -> Decision:
+    """Drop the finalizer."""
+    meta = snapshot.rollout.metadata
+    if keys.FINALIZER not in meta.finalizers:
+        return Decision()
+    finalizers = [f for f in meta.finalizers if f != keys.FINALIZER]
+    return Decision(effects=(_patch_rollout(snapshot.rollout, {}, finalizers),))
+
+
+def on_deletion(case: Case) -> Decision:
+    """End a release whose Rollout is being deleted, as the policy says."""
+    policy = case.snapshot.policy_spec.on_delete
+    if policy is OnDelete.ROLLBACK:
+        return take_back(case)
+    if policy is OnDelete.COMPLETE:
+        return complete(case)
+    return _freeze(case)
+
+
+def _freeze(case: Case) -> Decision:
+    """Leave pods and traffic as they are; a Rollout created anew goes on from there."""
+    if resting := case.provider.freeze(case.snapshot, case.versions, case.progress):
+        return Decision(effects=resting)
+    if orphans := _disown(case):
+        return Decision(effects=orphans)
+    message = (
+        "the Rollout was deleted in mid-release and its policy says Freeze: pods and traffic stay "
+        "as they are; create it again to go on, or un-pause the Deployment to release everything"
+    )
+    note = Note(reason="ReleaseFrozen", message=message, warning=True)
+    return Decision(effects=let_go(case.snapshot).effects, notes=(note,))
+
+
+def _disown(case: Case) -> tuple[Effect, ...]:
+    """Drop the owner references of what must outlive the Rollout."""
+    traffic = case.snapshot.traffic
+    owned = [
+        (Kind.SERVICE, traffic.canary_service),
+        (Kind.INGRESS, traffic.canary_ingress),
+        (Kind.DEPLOYMENT, case.snapshot.canary.deployment if case.snapshot.canary else None),
+    ]
+    return tuple(
+        Patch(
+            kind=kind,
+            namespace=obj.metadata.namespace,
+            name=obj.metadata.name,
+            uid=obj.metadata.uid,
+            resource_version=obj.metadata.resource_version,
+            body={"metadata": {"ownerReferences": None}},
+        )
+        for kind, obj in owned
+        if obj is not None and obj.metadata.owner_references
+    )
+
+
+def not_found(snapshot: Snapshot, now: datetime) -> Decision:
+    """Report that the workload is not there; never hold a deletion for it."""
+    rollout = snapshot.rollout
+    if rollout.metadata.deleting:
+        return let_go(snapshot)
+    ref = rollout.spec.workload_ref
+    message = (
+        f"{words.NOT_FOUND}: {ref.kind} {ref.name!r} in namespace {rollout.metadata.namespace!r}"
+    )
+    note = Note(
+        reason="WorkloadNotFound",
+        message=f"{message}; create it or correct spec.workloadRef",
+        warning=True,
+    )
+    return report(
+        rollout,
+        Report(phase=Phase.INITIAL, message=message, reason="Initializing"),
+        now,
+        notes=(note,),
+    )
+
+
+def disabled(snapshot: Snapshot, now: datetime) -> Decision:
+    """Report a disabled Rollout, and drop what a release needed."""
+    wanted = Report(phase=Phase.DISABLED, message=words.DISABLED, reason="Completed")
+    decision = report(snapshot.rollout, wanted, now)
+    return decision if decision.effects else let_go(snapshot)
+
+
+def blocked(snapshot: Snapshot, problem: str, now: datetime) -> Decision:
+    """Say what is wrong and leave everything as it is."""
+    status: RolloutStatus = snapshot.rollout.status
+    phase = Phase(status.phase) if status.phase in Phase.__members__.values() else Phase.INITIAL
+    wanted = Report(
+        phase=phase,
+        message=problem,
+        reason="Blocked",
+        progressing=phase is Phase.PROGRESSING,
+        canary=status.canary_status,
+    )
+    note = Note(reason="Blocked", message=problem, warning=True)
+    return report(snapshot.rollout, wanted, now, notes=(note,))
+
+
+def _patch_rollout(
+    rollout: Rollout,
+    annotations: dict[str, None],
+    finalizers: list[str] | None = None,
+) -> Patch:
+    meta = rollout.metadata
+    metadata: dict[str, Any] = {}
+    if annotations:
+        metadata["annotations"] = annotations
+    if finalizers is not None:
+        metadata["finalizers"] = finalizers
+    return Patch(
+        kind=Kind.ROLLOUT,
+        namespace=meta.namespace,
+        name=meta.name,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        body={"metadata": metadata},
+    )

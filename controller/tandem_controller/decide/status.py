@@ -1,0 +1,149 @@
+"""Writing a Rollout's status: only when something worth waiting for has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from tandem_controller.api.meta import Condition
+from tandem_controller.api.rollout import CanaryStatus, Phase, Rollout, RolloutStatus
+from tandem_controller.effect import Decision, Kind, Note, ReplaceStatus
+
+COUNT_INTERVAL = timedelta(seconds=5)
+"""Pods getting ready one by one are written at most this often."""
+
+_COUNTS = {
+    "canary_replicas": 0,
+    "canary_ready_replicas": 0,
+    "observed_workload_generation": 0,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What the status is to say. `reason` is that of the condition `Progressing`."""
+
+    phase: Phase
+    message: str
+    reason: str = ""
+    progressing: bool = False
+    succeeded: bool | None = None
+    canary: CanaryStatus | None = None
+
+
+def report(
+    rollout: Rollout,
+    wanted: Report,
+    now: datetime,
+    *,
+    notes: tuple[Note, ...] = (),
+    wake_at: datetime | None = None,
+) -> Decision:
+    """Return a decision that writes the status if it is due, and otherwise only waits.
+
+    The notes accompany the write: a transition is told once.
+    """
+    status = _build(rollout, wanted, now)
+    if _same(rollout.status, status):
+        return Decision(wake_at=wake_at)
+    due = _due_at(rollout.status, status, now)
+    if due is not None and due > now:
+        return Decision(wake_at=min(due, wake_at) if wake_at else due)
+    meta = rollout.metadata
+    effect = ReplaceStatus(
+        kind=Kind.ROLLOUT,
+        namespace=meta.namespace,
+        name=meta.name,
+        resource_version=meta.resource_version,
+        status=wire(status),
+    )
+    return Decision(effects=(effect,), notes=notes, wake_at=wake_at)
+
+
+def wire(status: RolloutStatus) -> dict[str, Any]:
+    """Return a status as JSON values, in the shape of v1beta1."""
+    encoded: dict[str, Any] = msgspec.to_builtins(status)
+    return encoded
+
+
+def _build(rollout: Rollout, wanted: Report, now: datetime) -> RolloutStatus:
+    old = rollout.status
+    canary = wanted.canary
+    if canary is not None:
+        previous = old.canary_status or CanaryStatus()
+        at = now if _moved(previous, canary) else previous.last_update_time
+        canary = replace(canary, last_update_time=at, message=wanted.message)
+    return RolloutStatus(
+        observed_generation=rollout.metadata.generation,
+        phase=wanted.phase,
+        message=wanted.message,
+        conditions=_conditions(old.conditions, wanted, now),
+        current_step_index=canary.current_step_index if canary else 0,
+        current_step_state=canary.current_step_state if canary else "",
+        canary_status=canary,
+    )
+
+
+def _moved(old: CanaryStatus, new: CanaryStatus) -> bool:
+    """Whether the release is at another place, from which its waits are counted."""
+    return _place(old) != _place(new)
+
+
+def _place(status: CanaryStatus) -> tuple[str, int, str, str, str]:
+    return (
+        status.canary_revision,
+        status.current_step_index,
+        status.current_step_state,
+        status.finalising_step,
+        status.observed_rollout_id,
+    )
+
+
+def _conditions(old: tuple[Condition, ...], wanted: Report, now: datetime) -> tuple[Condition, ...]:
+    out = list(_condition(old, "Progressing", _flag(wanted.progressing), wanted.reason, now))
+    if wanted.succeeded is not None:
+        out += _condition(old, "Succeeded", _flag(wanted.succeeded), "", now)
+    return tuple(out)
+
+
+def _condition(
+    old: tuple[Condition, ...], kind: str, status: str, reason: str, now: datetime
+) -> tuple[Condition, ...]:
+    """Keep the transition time of a condition that says the same as before."""
+    for condition in old:
+        if condition.type == kind and (condition.status, condition.reason) == (status, reason):
+            return (condition,)
+    fresh = Condition(
+        type=kind, status=status, reason=reason, last_update_time=now, last_transition_time=now
+    )
+    return (fresh,)
+
+
+def _flag(value: bool) -> str:
+    return "True" if value else "False"
+
+
+def _same(old: RolloutStatus, new: RolloutStatus) -> bool:
+    return old == new
+
+
+def _due_at(old: RolloutStatus, new: RolloutStatus, now: datetime) -> datetime | None:
+    """Return when a mere change of counts may be written; None when it is due at once."""
+    if old.canary_status is None or new.canary_status is None:
+        return None
+    if _without_counts(old) != _without_counts(new):
+        return None
+    since = old.canary_status.last_update_time or now
+    return since + COUNT_INTERVAL
+
+
+def _without_counts(status: RolloutStatus) -> RolloutStatus:
+    canary = status.canary_status
+    if canary is None:
+        return status
+    blank = replace(canary, **_COUNTS, message="", last_update_time=None)
+    return replace(status, canary_status=blank, message="", observed_generation=0)

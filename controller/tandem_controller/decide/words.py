@@ -1,0 +1,80 @@
+"""The words of status messages, Events and logs, in one place.
+
+They are sentences for the person on call: what, where, why, what to do.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tandem_controller.decide.plan import PlannedStep
+
+COMPLETED_BEFORE = "workload deployment is completed"
+COMPLETED = "Rollout progressing has been completed"
+CANCELED = "Rollout progressing has been canceled; the stable version runs everywhere"
+PAUSED = "Rollout has been paused, you can resume it by setting spec.strategy.paused to false"
+DISABLED = "Rollout is disabled; the workload's own controller releases it"
+NOT_FOUND = "Workload Not Found"
+FINISHING = "all steps have passed; the workload rolls out what is left"
+RETURNING = "rolling back: the stable version comes back everywhere"
+ROUTED_BACK = "all traffic goes to the stable Service; proxies get time to load the route"
+ZERO = (
+    "the workload is scaled to zero, so the stable template is stated until it is scaled up; "
+    "the release then goes on"
+)
+CORRECTING = "a newer version replaces the release; the stable version comes back first"
+
+
+def entering(step: PlannedStep, total: int, replicas: int) -> str:
+    """Say what a step asks for."""
+    return f"step {step.index}/{total}: {step.replicas} of {replicas} pods{_traffic(step)}"
+
+
+def _traffic(step: PlannedStep) -> str:
+    if step.split is None:
+        return ""
+    parts = []
+    if step.split.weight is not None:
+        parts.append(f"{step.split.weight} % of traffic")
+    if step.split.matches:
+        parts.append("requests that match")
+    return ", " + " and ".join(parts)
+
+
+def waiting_for_pods(step: PlannedStep, total: int, new: int, ready: int) -> str:
+    """Say that pods are not ready yet."""
+    return (
+        f"step {step.index}/{total}: waiting for pods, {ready} of {step.replicas} new ones ready "
+        f"({new} exist)"
+    )
+
+
+def waiting_for_endpoints(step: PlannedStep, total: int, service: str) -> str:
+    """Say that the canary Service has no ready endpoint yet."""
+    return f"step {step.index}/{total}: waiting for a ready endpoint of Service {service!r}"
+
+
+def needs_approval(step: PlannedStep, total: int) -> str:
+    """Say that someone has to approve (upstream's sentence, with the ways to do it)."""
+    return (
+        f"Rollout is in step({step.index}/{total}), and you need manually confirm to enter the "
+        f"next step: tandem approve, kubectl-kruise rollout approve or vela workflow resume"
+    )
+
+
+def pausing(step: PlannedStep, total: int, until: datetime) -> str:
+    """Say until when a step pauses."""
+    return (
+        f"Rollout is in step({step.index}/{total}), and wait duration({step.pause_seconds} "
+        f"seconds) to enter the next step, until {until:%Y-%m-%dT%H:%M:%SZ}"
+    )
+
+
+def finishing_pods(new: int, ready: int, replicas: int) -> str:
+    """Say that the workload's own controller is at work."""
+    return f"{FINISHING}: {new} of {replicas} pods are new, {ready} ready"
+
+
+def returning_pods(stable: int, ready: int, replicas: int) -> str:
+    """Say how far a rollback is."""
+    return f"{RETURNING}: {stable} of {replicas} pods are stable, {ready} ready"

@@ -1,0 +1,143 @@
+"""What both ways of releasing a native Deployment share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH, template_fingerprint
+from tandem_controller.api.workload import Deployment, ReplicaSet
+from tandem_controller.effect import Effect, Kind, Patch
+from tandem_controller.keys import IN_PROGRESSING
+from tandem_controller.mergepatch import merge_diff
+from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
+from tandem_controller.workloads.pods import ReadyCount, count_ready
+from tandem_controller.workloads.provider import Versions
+
+ORIGINAL_FIELDS = ("strategy", "minReadySeconds", "progressDeadlineSeconds")
+
+
+def problem(snapshot: Snapshot) -> str | None:
+    """Refuse what cannot run two versions side by side."""
+    workload = snapshot.workload
+    if workload and workload.deployment.spec.strategy.type != "RollingUpdate":
+        name = workload.deployment.metadata.name
+        return (
+            f"Deployment {name!r}: spec.strategy.type is "
+            f"{workload.deployment.spec.strategy.type}, which never runs two versions side "
+            f"by side; set it to RollingUpdate"
+        )
+    return None
+
+
+def original(deployment: Deployment) -> dict[str, Any]:
+    """Return the fields of a Deployment that a release changes."""
+    spec = deployment.spec
+    return {
+        "strategy": strategy_of(deployment),
+        "minReadySeconds": spec.min_ready_seconds,
+        "progressDeadlineSeconds": spec.progress_deadline_seconds,
+    }
+
+
+def strategy_of(deployment: Deployment) -> dict[str, Any]:
+    """Return `spec.strategy` as it is on the wire."""
+    strategy = deployment.spec.strategy
+    rolling = strategy.rolling_update
+    wire: dict[str, Any] = {"type": strategy.type}
+    if rolling is not None:
+        wire["rollingUpdate"] = msgspec.to_builtins(rolling)
+    return wire
+
+
+def current_spec(deployment: Deployment) -> dict[str, Any]:
+    """Return the part of a Deployment's spec that Tandem may write."""
+    return {
+        **original(deployment),
+        "paused": deployment.spec.paused,
+        "template": deployment.spec.template,
+    }
+
+
+def patch(
+    deployment: Deployment,
+    spec: Mapping[str, Any],
+    *,
+    in_progressing: str | None,
+) -> tuple[Effect, ...]:
+    """Return the patch that brings these spec fields about, and marks or unmarks take-over.
+
+    `in_progressing` is the Rollout's name, or None to remove the mark.
+    """
+    have = current_spec(deployment)
+    body: dict[str, Any] = {}
+    if diff := merge_diff({key: have[key] for key in spec}, spec):
+        body["spec"] = diff
+    mark = None if in_progressing is None else take_over_mark(in_progressing)
+    if deployment.metadata.annotations.get(IN_PROGRESSING) != mark:
+        body["metadata"] = {"annotations": {IN_PROGRESSING: mark}}
+    if not body:
+        return ()
+    meta = deployment.metadata
+    return (
+        Patch(
+            kind=Kind.DEPLOYMENT,
+            namespace=meta.namespace,
+            name=meta.name,
+            uid=meta.uid,
+            resource_version=meta.resource_version,
+            body=body,
+        ),
+    )
+
+
+def take_over_mark(rollout: str) -> str:
+    """Return the value of the take-over annotation (upstream's format)."""
+    return msgspec.json.encode({"rolloutName": rollout}).decode()
+
+
+def users_fields(versions: Versions) -> dict[str, Any]:
+    """Return the user's strategy and deadlines, and an un-paused Deployment."""
+    return {**{key: versions.originals[key] for key in ORIGINAL_FIELDS}, "paused": False}
+
+
+def live_fingerprint(workload: WorkloadSnapshot) -> str:
+    """Return the fingerprint of the template that the Deployment states."""
+    return template_fingerprint(workload.deployment.spec.template)
+
+
+def by_fingerprint(workload: WorkloadSnapshot, fingerprint: str) -> tuple[ReplicaSet, ...]:
+    """Return the ReplicaSets of a template, oldest first."""
+    found = [
+        rs for rs in workload.replica_sets if template_fingerprint(rs.spec.template) == fingerprint
+    ]
+    return tuple(sorted(found, key=_age))
+
+
+def _age(replica_set: ReplicaSet) -> tuple[str, str]:
+    created = replica_set.metadata.creation_timestamp
+    return (created.isoformat() if created else "", replica_set.metadata.name)
+
+
+def size(replica_sets: tuple[ReplicaSet, ...]) -> int:
+    """Return how many pods ReplicaSets were asked for."""
+    return sum(rs.spec.replicas for rs in replica_sets)
+
+
+def template_hash(replica_sets: tuple[ReplicaSet, ...]) -> str:
+    """Return the `pod-template-hash` of the newest ReplicaSet, or an empty string."""
+    return replica_sets[-1].metadata.labels.get(POD_TEMPLATE_HASH, "") if replica_sets else ""
+
+
+def ready_of(
+    workload: WorkloadSnapshot,
+    replica_sets: tuple[ReplicaSet, ...],
+    min_ready_seconds: int,
+    now: datetime,
+) -> ReadyCount:
+    """Count the ready pods of ReplicaSets."""
+    pods = (pod for rs in replica_sets for pod in workload.pods_of(rs))
+    return count_ready(pods, min_ready_seconds, now)

@@ -1,0 +1,223 @@
+"""A native Deployment released in batches by its own controller, in place.
+
+Move: the release's template with knobs that let the Deployment controller make exactly
+the pods asked for. As new pods never count as available while moving
+(`minReadySeconds` is near its maximum), its rolling update keeps
+`replicas - maxUnavailable` old pods and fills up to `replicas + maxSurge`.
+
+Rest: paused as soon as the ReplicaSets have their sizes, with a surge that equals the
+pods above `replicas`. Paused, the controller only scales in proportion, so scaling keeps
+the versions' ratio and nothing moves without Tandem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from tandem_controller.api.workload import ReplicaSet
+from tandem_controller.effect import Effect, Kind, Patch
+from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
+from tandem_controller.workloads import deployment as native
+from tandem_controller.workloads.batch import Batch, Bounds, bounds, next_counts
+from tandem_controller.workloads.provider import Progress, Versions
+
+NEVER_AVAILABLE_SECONDS = 2147483646
+NO_DEADLINE_SECONDS = 2147483647
+"""`progressDeadlineSeconds` must exceed `minReadySeconds`; this value disables it."""
+
+
+class DeploymentInPlace:
+    """Batches inside the user's Deployment (upstream's partition style)."""
+
+    def problem(self, snapshot: Snapshot) -> str | None:
+        """Refuse strategy Recreate."""
+        return native.problem(snapshot)
+
+    def original(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Return the Deployment's strategy and deadlines."""
+        return native.original(_workload(snapshot).deployment)
+
+    def progress(self, snapshot: Snapshot, versions: Versions, now: datetime) -> Progress:
+        """Count the pods of the Deployment's ReplicaSets."""
+        workload = _workload(snapshot)
+        deployment = workload.deployment
+        stable = native.by_fingerprint(workload, versions.stable)
+        new = native.by_fingerprint(workload, versions.release)
+        min_ready = int(versions.originals.get("minReadySeconds") or 0)
+        stable_ready = native.ready_of(workload, stable, min_ready, now)
+        new_ready = native.ready_of(workload, new, min_ready, now)
+        waits = [at for at in (stable_ready.next_at, new_ready.next_at) if at]
+        counted = native.size(stable) + native.size(new)
+        return Progress(
+            replicas=deployment.spec.replicas,
+            stable=native.size(stable),
+            stable_ready=stable_ready.ready,
+            new=native.size(new),
+            new_ready=new_ready.ready,
+            other=native.size(workload.replica_sets) - counted,
+            observed=deployment.status.observed_generation >= deployment.metadata.generation,
+            resting=deployment.spec.paused,
+            stable_hash=native.template_hash(stable),
+            new_hash=native.template_hash(new),
+            next_ready_at=min(waits, default=None),
+        )
+
+    def advance(
+        self,
+        snapshot: Snapshot,
+        versions: Versions,
+        progress: Progress,
+        *,
+        target: int,
+        reserve: int,
+    ) -> tuple[Effect, ...]:
+        """Move towards `target`, or rest when the sizes asked for are reached."""
+        if progress.new > target:
+            return self._shrink_new(snapshot, versions, progress, target)
+        old, new = next_counts(
+            Batch(
+                replicas=progress.replicas,
+                old=progress.stable,
+                old_ready=progress.stable_ready,
+                new=progress.new,
+                new_ready=progress.new_ready,
+                target=target,
+                reserve=reserve,
+                bounds=_bounds(versions, progress.replicas),
+            ),
+        )
+        if (old, new) == (progress.stable, progress.new) or old + new < progress.replicas:
+            return self.freeze(snapshot, versions, progress)
+        return self._move(snapshot, versions, old, new)
+
+    def freeze(
+        self, snapshot: Snapshot, versions: Versions, progress: Progress
+    ) -> tuple[Effect, ...]:
+        """Pause, with the user's minReadySeconds and a surge of the pods that are there."""
+        surge = max(0, progress.stable + progress.new + progress.other - progress.replicas)
+        users = _bounds(versions, progress.replicas)
+        unavailable = users.max_unavailable if surge else max(1, users.max_unavailable)
+        spec = {
+            **native.users_fields(versions),
+            "strategy": _rolling(surge, unavailable),
+            "paused": True,
+        }
+        return self._patch(snapshot, spec)
+
+    def withdraw(self, snapshot: Snapshot, versions: Versions) -> tuple[Effect, ...]:
+        """State the stable template and the user's fields in one write and un-pause."""
+        workload = _workload(snapshot)
+        spec = native.users_fields(versions)
+        if native.live_fingerprint(workload) != versions.stable:
+            spec["template"] = dict(versions.stable_template)
+        return native.patch(workload.deployment, spec, in_progressing=None)
+
+    def withdrawn(self, progress: Progress) -> bool:
+        """Whether the stable ReplicaSet is alone, complete and ready."""
+        return (
+            progress.observed
+            and progress.new == progress.other == 0
+            and progress.stable == progress.replicas <= progress.stable_ready
+        )
+
+    def state(
+        self, snapshot: Snapshot, versions: Versions, template: Mapping[str, Any]
+    ) -> tuple[Effect, ...]:
+        """State a template, paused as admission would have it."""
+        spec = {
+            **native.users_fields(versions),
+            "template": dict(template),
+            "paused": True,
+        }
+        return self._patch(snapshot, spec)
+
+    def finish(self, snapshot: Snapshot, versions: Versions) -> tuple[Effect, ...]:
+        """Restore the user's fields and un-pause; the controller rolls out the rest."""
+        deployment = _workload(snapshot).deployment
+        return native.patch(deployment, native.users_fields(versions), in_progressing=None)
+
+    def finished(self, progress: Progress) -> bool:
+        """Whether the new ReplicaSet is alone, complete and ready."""
+        return (
+            progress.observed
+            and progress.stable == progress.other == 0
+            and progress.new == progress.replicas <= progress.new_ready
+        )
+
+    def clean_up(self, snapshot: Snapshot) -> tuple[Effect, ...]:
+        """Nothing stands beside the workload."""
+        del snapshot
+        return ()
+
+    def _move(
+        self, snapshot: Snapshot, versions: Versions, old: int, new: int
+    ) -> tuple[Effect, ...]:
+        replicas = _workload(snapshot).deployment.spec.replicas
+        spec = {
+            **native.users_fields(versions),
+            "minReadySeconds": NEVER_AVAILABLE_SECONDS,
+            "progressDeadlineSeconds": NO_DEADLINE_SECONDS,
+            "strategy": _rolling(old + new - replicas, replicas - old),
+        }
+        return self._patch(snapshot, spec)
+
+    def _shrink_new(
+        self, snapshot: Snapshot, versions: Versions, progress: Progress, target: int
+    ) -> tuple[Effect, ...]:
+        """Correct the versions' ratio after scaling: stable pods up first, then new ones down.
+
+        A rolling update never shrinks the ReplicaSet of the live template, so this is
+        written to the ReplicaSets, while the Deployment rests.
+        """
+        if resting := self.freeze(snapshot, versions, progress):
+            return resting
+        workload = _workload(snapshot)
+        stable = native.by_fingerprint(workload, versions.stable)
+        new = native.by_fingerprint(workload, versions.release)
+        if not stable or not new:
+            return ()
+        return (
+            *_scale(stable[-1], progress.replicas - target),
+            *_scale(new[-1], target),
+        )
+
+    def _patch(self, snapshot: Snapshot, spec: dict[str, Any]) -> tuple[Effect, ...]:
+        deployment = _workload(snapshot).deployment
+        return native.patch(deployment, spec, in_progressing=snapshot.rollout.metadata.name)
+
+
+def _workload(snapshot: Snapshot) -> WorkloadSnapshot:
+    if snapshot.workload is None:
+        msg = "a provider is asked only about workloads that exist"
+        raise AssertionError(msg)
+    return snapshot.workload
+
+
+def _bounds(versions: Versions, replicas: int) -> Bounds:
+    rolling = (versions.originals.get("strategy") or {}).get("rollingUpdate") or {}
+    return bounds(rolling.get("maxSurge"), rolling.get("maxUnavailable"), replicas)
+
+
+def _rolling(surge: int, unavailable: int) -> dict[str, Any]:
+    return {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable},
+    }
+
+
+def _scale(replica_set: ReplicaSet, replicas: int) -> tuple[Effect, ...]:
+    if replica_set.spec.replicas == replicas:
+        return ()
+    meta = replica_set.metadata
+    return (
+        Patch(
+            kind=Kind.REPLICA_SET,
+            namespace=meta.namespace,
+            name=meta.name,
+            uid=meta.uid,
+            resource_version=meta.resource_version,
+            body={"spec": {"replicas": replicas}},
+        ),
+    )
