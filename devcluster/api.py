@@ -52,14 +52,14 @@ class Api:
         self, method: str, path: str, body: Object | None = None, *, kind: str = "application/json"
     ) -> Object:
         """One request; the decoded answer. Raises ``ApiError``, or ``OSError`` without a server."""
-        request = urllib.request.Request(  # noqa: S310 - the scheme is ours: https
+        request = urllib.request.Request(
             self._server + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self._token}", "Content-Type": kind},
         )
         try:
-            with urllib.request.urlopen(request, context=self._tls, timeout=30) as response:  # noqa: S310
+            with urllib.request.urlopen(request, context=self._tls, timeout=30) as response:
                 answer = response.read()
         except urllib.error.HTTPError as error:
             raise ApiError(error.code, error.read().decode(errors="replace")) from error

@@ -16,9 +16,8 @@ def gateway_crds() -> Iterator[Object]:
     """The standard channel's CRDs of the pinned Gateway API (older ones refuse Traefik 3.7)."""
     module = tools.module_folder("gateway-api", "sigs.k8s.io/gateway-api")
     for path in sorted((module / "config/crd/standard").glob("*.yaml")):
-        for document in yaml.load_all(path.read_text(), Loader=_loader()):
-            if document and document["kind"] == "CustomResourceDefinition":
-                yield document
+        documents = read_yaml(path)
+        yield from (one for one in documents if one["kind"] == "CustomResourceDefinition")
 
 
 def install_crds(api: Api, crds: list[Object]) -> None:
@@ -26,8 +25,7 @@ def install_crds(api: Api, crds: list[Object]) -> None:
     for crd in crds:
         api.apply(crd)
     for crd in crds:
-        path = path_of(crd)
-        wait(path, lambda path=path: condition(api.get(path), "Established"), seconds=30)  # type: ignore[misc]
+        _wait_for_crd(api, path_of(crd))
 
 
 def add_fake_nodes(api: Api, count: int, *, tainted: bool) -> None:
@@ -56,6 +54,10 @@ def wait_for_default_namespace(api: Api) -> None:
     wait("the default service account", lambda: bool(api.get(path)), seconds=60)
 
 
+def _wait_for_crd(api: Api, path: str) -> None:
+    wait(path, lambda: condition(api.get(path), "Established"), seconds=30)
+
+
 def _fake_node(name: str, *, tainted: bool) -> Object:
     return {
         "apiVersion": "v1",
@@ -74,10 +76,7 @@ def _fake_node(name: str, *, tainted: bool) -> Object:
     }
 
 
-def _loader() -> type:
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
 def read_yaml(path: Path) -> list[Object]:
     """All objects of a YAML file."""
-    return [one for one in yaml.load_all(path.read_text(), Loader=_loader()) if one]  # noqa: S506
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [one for one in yaml.load_all(path.read_text(), Loader=loader) if one]

@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from devcluster import paths, processes, supervisor, tools
 from devcluster.layout import Layout
@@ -104,7 +104,7 @@ class DevCluster:
 
     def stop(self) -> None:
         """Stop the cluster, also one started by another process or left by a crash."""
-        pid = processes.read_pid_file(self._layout.pids / "supervisor")
+        pid = processes.read_pid_file(self._layout.supervisor)
         if self._process is not None:
             self._process.terminate()
             self._process.wait()
@@ -116,7 +116,7 @@ class DevCluster:
             self._lifeline = None
         supervisor.clear(self._layout)
 
-    def __enter__(self) -> "DevCluster":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -74,7 +74,7 @@ def api_server(layout: Layout, ports: Ports, options: Options) -> Command:
             str(tools.program("kube-apiserver")),
             f"--etcd-servers=http://127.0.0.1:{ports.etcd}",
             f"--secure-port={ports.api_server}",
-            f"--bind-address={'0.0.0.0' if options.real_node else '127.0.0.1'}",  # noqa: S104
+            f"--bind-address={'0.0.0.0' if options.real_node else '127.0.0.1'}",
             # Not used with no endpoint reconciler, but it must be no loopback address, and without
             # it a machine with no default route does not start.
             "--advertise-address=192.0.2.1",

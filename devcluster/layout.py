@@ -31,6 +31,11 @@ class Layout:
         return self.folder / "pids"
 
     @property
+    def supervisor(self) -> Path:
+        """The pid file of the supervisor, apart from those of what it has to clear away."""
+        return self.folder / "supervisor.pid"
+
+    @property
     def logs(self) -> Path:
         """One log a process; kept when the cluster stops."""
         return self.folder / "logs"

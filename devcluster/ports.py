@@ -8,6 +8,7 @@ listener. So two clusters that start at the same moment do not take each other's
 
 import socket
 from types import TracebackType
+from typing import Self
 
 
 class FreePorts:
@@ -26,7 +27,7 @@ class FreePorts:
         port: int = held.getsockname()[1]
         return port
 
-    def __enter__(self) -> "FreePorts":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

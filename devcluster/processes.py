@@ -18,6 +18,7 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_HAS_PROC = Path("/proc/self/stat").exists()
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def end(pid: int, *, patience_seconds: float) -> None:
 
 def start_mark(pid: int) -> str | None:
     """When the process began, in whatever form the system tells it; None when it is gone."""
-    if sys.platform == "linux":
+    if _HAS_PROC:
         try:
             # The name may hold spaces and parentheses: count fields from the last one on.
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

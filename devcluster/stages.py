@@ -109,12 +109,22 @@ _SLOW_DELAY = (
 _IDENTITY = """
 - name: {{ .name | Quote }}
   image: {{ .image | Quote }}
+"""
+
+# A container that was never created has no IDs, as with a real kubelet.
+_NOT_CREATED = """
+  imageID: ""
+"""
+_CREATED = """
   imageID: "{{ regexReplaceAll ":[^/:]*$" .image "" }}@sha256:{{ sha256sum .image }}"
   containerID: "kwok://{{ sha256sum (printf "%s %s" $uid .name) }}"
 """
 
-_STUCK_STATES = """
-  {{ if regexMatch ":[^/:]*badimage" .image }}
+_STUCK_STATES = (
+    """
+  {{ if regexMatch ":[^/:]*badimage" .image }}"""
+    + _NOT_CREATED
+    + """
   ready: false
   started: false
   restartCount: 0
@@ -122,7 +132,9 @@ _STUCK_STATES = """
     waiting:
       reason: ImagePullBackOff
       message: "Back-off pulling image {{ .image }}"
-  {{ else if regexMatch ":[^/:]*crash" .image }}
+  {{ else if regexMatch ":[^/:]*crash" .image }}"""
+    + _CREATED
+    + """
   ready: false
   started: false
   restartCount: 1
@@ -137,6 +149,7 @@ _STUCK_STATES = """
       startedAt: {{ $now | Quote }}
       finishedAt: {{ $now | Quote }}
 """
+)
 
 _START = (
     """
@@ -171,7 +184,9 @@ containerStatuses:
 {{ range .spec.containers }}"""
     + _IDENTITY
     + """
-  {{ if not $initialized }}
+  {{ if not $initialized }}"""
+    + _NOT_CREATED
+    + """
   ready: false
   started: false
   restartCount: 0
@@ -181,7 +196,9 @@ containerStatuses:
   {{ else }}"""
     + _STUCK_STATES
     + """
-  {{ else }}
+  {{ else }}"""
+    + _CREATED
+    + """
   ready: {{ not (regexMatch ":[^/:]*(unready|slow)" .image) }}
   started: true
   restartCount: 0
@@ -196,21 +213,27 @@ initContainerStatuses:
     + _IDENTITY
     + _STUCK_STATES
     + """
-  {{ else if regexMatch ":[^/:]*unready" .image }}
+  {{ else if regexMatch ":[^/:]*unready" .image }}"""
+    + _CREATED
+    + """
   ready: false
   started: true
   restartCount: 0
   state:
     running:
       startedAt: {{ $now | Quote }}
-  {{ else if eq (or .restartPolicy "") "Always" }}
+  {{ else if eq (or .restartPolicy "") "Always" }}"""
+    + _CREATED
+    + """
   ready: true
   started: true
   restartCount: 0
   state:
     running:
       startedAt: {{ $now | Quote }}
-  {{ else }}
+  {{ else }}"""
+    + _CREATED
+    + """
   ready: true
   started: false
   restartCount: 0

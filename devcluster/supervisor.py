@@ -46,7 +46,7 @@ class Supervisor:
         layout, options = self._layout, self._options
         clear(layout)
         layout.pids.mkdir(parents=True, exist_ok=True)
-        processes.write_pid_file(layout.pids / "supervisor", os.getpid())
+        processes.write_pid_file(layout.supervisor, os.getpid())
         began = time.monotonic()
         with FreePorts() as free:
             ports = control_plane.Ports.take(free)
@@ -123,7 +123,7 @@ def clear(layout: Layout) -> None:
     processes.kill_remembered(layout.pids)
     for path in (layout.pids, layout.etcd_data, layout.pki, layout.config):
         shutil.rmtree(path, ignore_errors=True)
-    for path in (layout.facts, *layout.folder.glob("kubeconfig*")):
+    for path in (layout.facts, layout.supervisor, *layout.folder.glob("kubeconfig*")):
         path.unlink(missing_ok=True)
 
 

@@ -61,7 +61,13 @@ _TRAEFIK = "github.com/traefik/traefik/v3"
 REAL_NODE = (
     # Not newer than 1.34: later kubelets refuse cgroup v1.
     _kubernetes("kubelet"),
-    Program("traefik", "traefik", _TRAEFIK, f"{_TRAEFIK}/cmd/traefik", (f"{_TRAEFIK}/pkg/version.Version",)),
+    Program(
+        "traefik",
+        "traefik",
+        _TRAEFIK,
+        f"{_TRAEFIK}/cmd/traefik",
+        (f"{_TRAEFIK}/pkg/version.Version",),
+    ),
 )
 """What only the real node's lane needs, and only that lane builds."""
 

@@ -1,0 +1,3 @@
+"""Fixtures for every test: ``cluster`` and ``real_cluster``."""
+
+pytest_plugins = ["devcluster.fixtures"]
