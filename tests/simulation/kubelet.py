@@ -1,18 +1,23 @@
 """Pods coming up, failing and going away, as the schedule decides.
 
 What becomes of a pod follows from its images: the schedule says so for an image, or the
-image's tag does (`slow`, `unready`, `crash`, `pull`), as on the dev cluster's fake nodes.
+image's tag does (`slow`, `slow2s`, `unready`, `crash`, `badimage`), as on the dev cluster's
+fake nodes (`devcluster.stages`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tandem_controller.decide.effect import Kind
 from tests.simulation.rules import Obj
 from tests.simulation.store import Key, Store, timestamp
+
+_SLOW = re.compile(r":[^/:]*slow(?P<n>[0-9]+)(?P<unit>ms|s)")
+_UNITS = {"ms": "milliseconds", "s": "seconds"}
 
 
 class Readiness(StrEnum):
@@ -22,7 +27,7 @@ class Readiness(StrEnum):
     SLOW = "slow"
     NEVER = "unready"
     CRASH = "crash"
-    IMAGE_PULL = "pull"
+    IMAGE_PULL = "badimage"
 
 
 class Kubelet:
@@ -46,6 +51,13 @@ class Kubelet:
             return self.readiness[image]
         tag = image.rpartition(":")[2]
         return next((r for r in Readiness if r in tag), Readiness.INSTANT)
+
+    def _patience(self, image: str) -> timedelta:
+        """Return how long a slow image takes: as its tag says, or `slow_seconds`."""
+        stated = _SLOW.search(image)
+        if stated is None:
+            return timedelta(seconds=self.slow_seconds)
+        return timedelta(**{_UNITS[stated["unit"]]: int(stated["n"])})
 
     def sync_pod(self, store: Store, pod: Obj) -> None:
         """Bring one pod to where its node would have it now."""
@@ -93,7 +105,7 @@ class Kubelet:
         state: Obj = {"running": {}}
         restarts = 0
         ready = readiness is Readiness.INSTANT or (
-            readiness is Readiness.SLOW and age >= timedelta(seconds=self.slow_seconds)
+            readiness is Readiness.SLOW and age >= self._patience(image)
         )
         if not started:
             state, ready = {"waiting": {"reason": "PodInitializing"}}, False

@@ -195,6 +195,11 @@ class Store:
         del self._objects[key]
         self.version += 1
 
+    def rewrite(self, key: Key, metadata: Mapping[str, Any]) -> None:
+        """Change metadata that is the server's own, as no client can."""
+        old = self._objects[key]
+        self._objects[key] = {**old, "metadata": {**old["metadata"], **metadata}}
+
     def _write(self, key: Key, old: Obj | None, new: Obj, user: str, subresource: str = "") -> Obj:
         if self.admission is not None:
             request = Request(kind=key.kind, old=old, new=new, user=user, subresource=subresource)

@@ -1,0 +1,94 @@
+"""The same edits on the model and on a real cluster, compared after each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
+from tandem_controller.decide.effect import Kind
+from tests.simulation.edits import Edit, apply
+from tests.simulation.model import Model
+from tests.simulation.reading import Reading, image_of, model_reading, reading
+from tests.simulation.real import RealDeployment, State
+from tests.simulation.rules import Obj
+from tests.simulation.schedules import come_to_rest, settled_in_every_order
+from tests.simulation.store import Key
+
+
+class Comparison:
+    """A Deployment in both worlds. `agreed` counts edits, `raced` those with several outcomes."""
+
+    def __init__(self, real: RealDeployment, body: Obj) -> None:
+        self.real = real
+        self.model = Model()
+        self.model.create(Kind.DEPLOYMENT, body)
+        self.agreed = 0
+        self.raced = 0
+        real.create(body)
+        self._agree("created")
+
+    def play(self, edits: Sequence[Edit]) -> None:
+        """Carry out edits, each when the cluster is at rest; fail at the first difference."""
+        for number, edit in enumerate(edits):
+            apply(self.model, edit, self.real.name)
+            self.real.apply(edit)
+            self._agree(f"edit {number}, {edit}")
+
+    def _agree(self, what: str) -> None:
+        before = self.model.copy()
+        hoped = self._expect(before, self.real.look())
+        state = self.real.settled(lambda seen: seen == model_reading(hoped, self.real.name))
+        seen = reading(state.deployment, state.replica_sets)
+        # The first look may have been too early to know the new ReplicaSet's name.
+        expected = self._expect(before, state)
+        if model_reading(expected, self.real.name) != seen:
+            expected = self._among_the_possible(before, state, seen, what)
+        self.model = expected
+        self._take_over_times(state)
+        self.agreed += 1
+
+    def _expect(self, before: Model, state: State) -> Model:
+        twin = before.copy()
+        self._take_over_names(twin, state)
+        come_to_rest(twin)
+        return twin
+
+    def _among_the_possible(self, before: Model, state: State, seen: Reading, what: str) -> Model:
+        self._take_over_names(before, state)
+        possible = {model_reading(m, self.real.name): m for m in settled_in_every_order(before)}
+        self.raced += len(possible) > 1
+        if seen in possible:
+            return possible[seen]
+        listed = "\n".join(map(str, possible))
+        raise AssertionError(f"After {what}\nthe real cluster has\n{seen}\nthe model\n{listed}")
+
+    def _take_over_names(self, model: Model, state: State) -> None:
+        """Names and ages order ReplicaSets, and the real hash cannot be computed here."""
+        hashes = {image_of(r): _hash(r) for r in state.replica_sets}
+        model.template_hash = lambda template, collisions: hashes.get(
+            image_of({"spec": template["spec"]}), f"unknown-{collisions}"
+        )
+        newest = max((_created(r) for r in state.replica_sets), default=model.now)
+        model.store.now = max(model.now, newest)
+
+    def _take_over_times(self, state: State) -> None:
+        store = self.model.store
+        store.now = max(store.now, datetime.now(UTC).replace(microsecond=0))
+        created = {
+            r["metadata"]["name"]: r["metadata"]["creationTimestamp"] for r in state.replica_sets
+        }
+        for stored in store.all_of(Kind.REPLICA_SET):
+            name = stored["metadata"]["name"]
+            store.rewrite(
+                Key(Kind.REPLICA_SET, stored["metadata"]["namespace"], name),
+                {"creationTimestamp": created[name]},
+            )
+
+
+def _hash(replica_set: Obj) -> str:
+    return str(replica_set["metadata"]["labels"][POD_TEMPLATE_HASH])
+
+
+def _created(replica_set: Obj) -> datetime:
+    return datetime.fromisoformat(replica_set["metadata"]["creationTimestamp"])
