@@ -20,6 +20,9 @@ ROLLBACK = "tandem.oam.dev/rollback"
 Its value names a ReleaseRecord, or is empty for the stable one.
 """
 
+RECORD_ROLLOUT = "tandem.oam.dev/rollout"
+"""Label on a ReleaseRecord: the Rollout that it belongs to."""
+
 OAM_PREFIX = "app.oam.dev/"
 """Labels that KubeVela puts on what an Application renders."""
 

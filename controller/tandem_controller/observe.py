@@ -15,7 +15,7 @@ from tandem_controller.snapshot import Snapshot, TrafficSnapshot, WorkloadSnapsh
 class Cache(Protocol):
     """What a snapshot is gathered from; all lookups are local."""
 
-    def get(self, kind: Kind, namespace: str, name: str) -> Any | None:
+    def get(self, kind: Kind, namespace: str, name: str) -> Any | None:  # noqa: ANN401 - by kind
         """Return an object by name."""
 
     def replica_sets_of(self, deployment_uid: str) -> tuple[ReplicaSet, ...]:

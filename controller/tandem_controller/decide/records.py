@@ -104,7 +104,7 @@ def create(snapshot: Snapshot, deployment: Deployment, template: Mapping[str, An
             "metadata": {
                 "name": f"{rollout.metadata.name}-{short}",
                 "namespace": rollout.metadata.namespace,
-                "labels": {"tandem.oam.dev/rollout": rollout.metadata.name},
+                "labels": {keys.RECORD_ROLLOUT: rollout.metadata.name},
                 "ownerReferences": [_owner(snapshot)],
             },
             "spec": spec,
