@@ -13,6 +13,8 @@ from collections.abc import Mapping
 import jinja2
 import msgspec
 
+from tandem_generator.source import Json
+
 _IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
 
 
@@ -24,6 +26,27 @@ def literal(value: object) -> str:
 def label(name: str) -> str:
     """Return a field's label, quoted where CUE needs it."""
     return name if _IDENTIFIER.match(name) else literal(name)
+
+
+def struct(value: Json, depth: int = 0) -> str:
+    """Return nested data as indented CUE, for a reader rather than for a parser."""
+    inner, outer = "\t" * (depth + 1), "\t" * depth
+    if isinstance(value, Mapping) and value:
+        lines = [f"{inner}{label(k)}: {struct(v, depth + 1)}" for k, v in value.items()]
+        return "\n".join(["{", *lines, outer + "}"])
+    if isinstance(value, list) and any(isinstance(v, Mapping | list) for v in value):
+        lines = [f"{inner}{struct(v, depth + 1)}," for v in value]
+        return "\n".join(["[", *lines, outer + "]"])
+    if isinstance(value, str) and "\n" in value:
+        return _multiline(value, inner)
+    return literal(value)
+
+
+def _multiline(text: str, indent: str) -> str:
+    """Return a raw string of several lines: in it, a backslash is a backslash."""
+    fence = "#" * (text.count("#") + 1)
+    lines = [f"{indent}{line}" if line else "" for line in text.split("\n")]
+    return "\n".join([f'{fence}"""', *lines, f'{indent}"""{fence}'])
 
 
 def render(template: str, values: Mapping[str, object]) -> str:
@@ -41,6 +64,6 @@ def _environment() -> jinja2.Environment:
         autoescape=False,  # the output is CUE and YAML, never HTML
     )
     environment.filters.update(
-        cue=literal, label=label, plain=msgspec.to_builtins, rstrip=str.rstrip
+        cue=literal, label=label, struct=struct, plain=msgspec.to_builtins, rstrip=str.rstrip
     )
     return environment

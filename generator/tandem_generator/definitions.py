@@ -16,6 +16,7 @@ class Generated(msgspec.Struct, frozen=True):
 
     name: str
     version: str
+    description: str
     text: str
     blueprint: Path
 
@@ -35,14 +36,14 @@ def component(file: Path) -> Generated:
     """Make the ComponentDefinition of one blueprint."""
     blueprint = bp.load_component(file)
     text = cuetext.render("component.cue.j2", _values(blueprint, file))
-    return Generated(blueprint.name, blueprint.version, text, file)
+    return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
 
 
 def trait(file: Path) -> Generated:
     """Make the TraitDefinition of one blueprint."""
     blueprint = bp.load_trait(file)
     text = cuetext.render(f"trait-{blueprint.name}.cue.j2", {"blueprint": blueprint})
-    return Generated(blueprint.name, blueprint.version, text, file)
+    return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
 
 
 def _values(blueprint: bp.Blueprint, file: Path) -> dict[str, Any]:

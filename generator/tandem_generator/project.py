@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from tandem_generator import definitions, versions
+from tandem_generator import addon, definitions, versions
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -40,18 +40,33 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def whole(root: Path) -> Plan:
-    """Plan the project's definitions and lock."""
-    folder = root / "addon" / "tandem" / "definitions"
-    return definitions_only(root / "definitions", folder)
+    """Plan the project: the addon package, and the lock beside the blueprints."""
+    blueprints, api = root / "definitions", root / "controller" / "tandem_controller" / "api"
+    made = definitions.generate(blueprints)
+    metadata = addon.load_metadata(root / "metadata.yaml")
+    inputs = addon.Inputs(
+        metadata=metadata,
+        metadata_text=(root / "metadata.yaml").read_text(encoding="utf-8"),
+        definitions=made,
+        crds=addon.load_manifests(api / "crds"),
+        admission=addon.load_manifests(api / "admission"),
+        example=(root / "examples" / "shop-v1.yaml").read_text(encoding="utf-8"),
+    )
+    folder = root / "addon" / metadata.name
+    files = {folder / path: text for path, text in addon.package(inputs).items()}
+    return Plan({**files, **_lock(blueprints, made)}, (folder,))
 
 
 def definitions_only(blueprints: Path, to: Path) -> Plan:
     """Plan the definitions of a folder of blueprints, and the lock beside them."""
     made = definitions.generate(blueprints)
-    lock = blueprints / versions.FILE
     files = {to / f"{d.name}.cue": d.text for d in made}
-    files[lock] = versions.dump(versions.extend(versions.load(lock), made))
-    return Plan(files, (to,))
+    return Plan({**files, **_lock(blueprints, made)}, (to,))
+
+
+def _lock(blueprints: Path, made: tuple[definitions.Generated, ...]) -> dict[Path, str]:
+    file = blueprints / versions.FILE
+    return {file: versions.dump(versions.extend(versions.load(file), made))}
 
 
 def _read(path: Path) -> str | None:

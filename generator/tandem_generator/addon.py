@@ -1,0 +1,140 @@
+"""The addon package: what `vela addon enable ./addon/tandem` reads.
+
+KubeVela compiles `template.cue`, `parameter.cue` and every `resources/*.cue` of package
+`main` as one instance (kubevela `pkg/addon/render.go`). Resources are CUE and not YAML, so
+that parameters reach them and each lies in the component, and so at the time, it belongs to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tandem_generator import cuetext, source
+from tandem_generator.blueprint import DnsLabel, Version
+from tandem_generator.definitions import Generated
+
+_TEMPLATES = {
+    "README.md": "README.md.j2",
+    "parameter.cue": "parameter.cue.j2",
+    "template.cue": "template.cue.j2",
+    "NOTES.cue": "NOTES.cue.j2",
+    ".helmignore": "helmignore.j2",
+    "resources/rbac.cue": "resources/rbac.cue.j2",
+    "resources/controller.cue": "resources/controller.cue.j2",
+    "resources/topology.cue": "resources/topology.cue.j2",
+}
+_USAGE = re.compile(r"^\t// \+usage=(.+)\n\t(\w+)\??: (.+)$", re.MULTILINE)
+
+
+class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the addon needs."""
+
+    vela: str
+    kubernetes: str
+
+
+class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`metadata.yaml`: the one source of the addon's name and version."""
+
+    name: DnsLabel
+    version: Version
+    description: str
+    system: System
+    icon: str = ""
+    url: str = ""
+    tags: tuple[str, ...] = ()
+    dependencies: tuple[dict[str, str], ...] = ()
+    invisible: bool = False
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """An object that others wrote as YAML, and its file's name."""
+
+    file: str
+    body: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return str(self.body["metadata"]["name"])
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """All that the package is made of."""
+
+    metadata: Metadata
+    metadata_text: str
+    definitions: Sequence[Generated]
+    crds: Sequence[Manifest]
+    admission: Sequence[Manifest]
+    example: str
+
+
+def load_manifests(folder: Path) -> tuple[Manifest, ...]:
+    """Read a folder of YAML files with one object each; an absent folder is empty.
+
+    KubeVela would keep the first document of a file and drop the others without a word.
+    """
+    files = sorted(folder.glob("*.yaml"))
+    return tuple(Manifest(f.name, source.plain(source.load_one(f).node)) for f in files)
+
+
+def load_metadata(file: Path) -> Metadata:
+    """Read and check the addon's metadata."""
+    return source.load_one(file).convert(Metadata)
+
+
+def package(inputs: Inputs) -> dict[str, str]:
+    """Return the package's files by their path in it."""
+    values = _values(inputs)
+    files = {path: cuetext.render(f"addon/{t}", values) for path, t in _TEMPLATES.items()}
+    files["metadata.yaml"] = inputs.metadata_text
+    files.update({f"definitions/{d.name}.cue": d.text for d in inputs.definitions})
+    for group, manifests in (("crd", inputs.crds), ("admission", inputs.admission)):
+        for manifest in manifests:
+            path = f"resources/{group}-{Path(manifest.file).stem}.cue"
+            files[path] = _object(group, manifest)
+    return files
+
+
+def _values(inputs: Inputs) -> dict[str, Any]:
+    metadata = inputs.metadata
+    values: dict[str, Any] = {
+        "metadata": metadata,
+        "image": f"oamdev/{metadata.name}:{metadata.version}",
+        "definitions": inputs.definitions,
+        "admission": inputs.admission,
+        "crd_names": [m.name for m in inputs.crds],
+        "admission_names": sorted({metadata.name, *(m.name for m in inputs.admission)}),
+        "example": inputs.example,
+    }
+    values["parameters"] = _parameter_rows(cuetext.render("addon/parameter.cue.j2", values))
+    return values
+
+
+def _object(group: str, manifest: Manifest) -> str:
+    values = {
+        "origin": f"{group} {manifest.file}",
+        "group": {"crd": "crds", "admission": "admission"}[group],
+        "name": Path(manifest.file).stem,
+        "body": manifest.body,
+    }
+    return cuetext.render("addon/resources/object.cue.j2", values)
+
+
+def _parameter_rows(text: str) -> list[dict[str, str]]:
+    """Return the rows of the README's table, read from `parameter.cue` itself."""
+    return [
+        {"name": name, "usage": usage, "default": _default(kind)}
+        for usage, name, kind in _USAGE.findall(text)
+    ]
+
+
+def _default(kind: str) -> str:
+    found = re.match(r"\*([^|]+) \|", kind)
+    return f"`{found[1]}`" if found else ""
