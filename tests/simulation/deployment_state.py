@@ -1,13 +1,13 @@
 """What one sync of the Deployment controller reads and changes.
 
-Sizes, annotations and minReadySeconds of the ReplicaSets are changed here and written at
-the end of the sync; `replicas` is the wanted size, `actual`, `ready` and `available` are
-what the ReplicaSet controller last reported, which may be old news.
+Sizes, annotations and minReadySeconds of the ReplicaSets are changed here, and `writes`
+keeps the order in which the controller sends them; `replicas` is the wanted size, `actual`,
+`ready` and `available` are what the ReplicaSet controller last reported, maybe old news.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tandem_controller.api.fingerprint import without_template_hash
@@ -46,7 +46,6 @@ class SizedSet:
     actual: int = 0
     ready: int = 0
     available: int = 0
-    deleted: bool = False
 
     @classmethod
     def of(cls, stored: Obj) -> SizedSet:
@@ -81,6 +80,17 @@ class SizedSet:
         return int(value) if value.isdecimal() else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class SetWrite:
+    """One request that a sync sends for a ReplicaSet."""
+
+    target: SizedSet
+    replicas: int
+    min_ready_seconds: int
+    annotations: dict[str, str]
+    delete: bool = False
+
+
 @dataclass(kw_only=True)
 class DeploymentState:
     """One Deployment and its ReplicaSets during one sync."""
@@ -91,6 +101,7 @@ class DeploymentState:
     conditions: list[Obj]
     revision: str
     collisions: int
+    writes: list[SetWrite] = field(default_factory=list)
 
     @classmethod
     def of(cls, stored: Obj, replica_sets: list[Obj]) -> DeploymentState:
@@ -186,9 +197,26 @@ class DeploymentState:
 
     def resize(self, target: SizedSet, size: int) -> None:
         """Set the size and note what it is a part of, for proportional scaling."""
+        self.set_size(target, size)
+        self.write(target)
+
+    def set_size(self, target: SizedSet, size: int) -> None:
+        """Set the size of a ReplicaSet without writing it yet."""
         target.replicas = size
         target.annotations[DESIRED] = str(self.replicas)
         target.annotations[MAX_REPLICAS] = str(self.replicas + self.max_surge)
+
+    def write(self, target: SizedSet, *, delete: bool = False) -> None:
+        """Send a ReplicaSet as it is now."""
+        self.writes.append(
+            SetWrite(
+                target=target,
+                replicas=target.replicas,
+                min_ready_seconds=target.min_ready_seconds,
+                annotations=dict(target.annotations),
+                delete=delete,
+            )
+        )
 
     def _knob(self, name: str, *, round_up: bool) -> int:
         value = self.spec["strategy"]["rollingUpdate"].get(name, 0)

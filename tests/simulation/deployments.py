@@ -1,7 +1,8 @@
 """The Deployment controller of Kubernetes 1.34: one sync of one Deployment.
 
-Facts from pkg/controller/deployment (`syncDeployment` and what it calls). A sync here is
-atomic and reads no stale cache, except for what the ReplicaSet controller reports late.
+Facts from pkg/controller/deployment (`syncDeployment` and what it calls). A sync here
+reads no stale cache, except for what the ReplicaSet controller reports late, and nobody
+else moves during it; but it can end early, and the next one starts from what was written.
 Left out: adoption of orphaned ReplicaSets, `rollbackTo`, ReplicaFailure conditions.
 """
 
@@ -20,6 +21,7 @@ from tests.simulation.deployment_state import (
     REVISION,
     REVISION_HISTORY,
     DeploymentState,
+    SetWrite,
     SizedSet,
 )
 from tests.simulation.errors import AlreadyExistsError
@@ -36,16 +38,28 @@ def template_hash(template: Obj, collisions: int) -> str:
     return digest([without_template_hash(template), collisions])[:10]
 
 
-def sync_deployment(store: Store, stored: Obj, name_hash: TemplateHash = template_hash) -> None:
-    """Do what the Deployment controller does when it looks at a Deployment once."""
+def sync_deployment(
+    store: Store,
+    stored: Obj,
+    name_hash: TemplateHash = template_hash,
+    *,
+    most_writes: int | None = None,
+) -> None:
+    """Do what the Deployment controller does when it looks at a Deployment once.
+
+    With `most_writes` the sync ends after so many writes to ReplicaSets, as it does when
+    the next one meets a conflict because the ReplicaSet controller wrote a status meanwhile.
+    """
     d = DeploymentState.of(stored, store.controlled_by(Kind.REPLICA_SET, stored))
     try:
         status = _decide(d, store, name_hash)
     except AlreadyExistsError:
         # A ReplicaSet of this name belongs to somebody else: try another name next time.
         status = {**d.status, "collisionCount": d.collisions + 1}
-    _write_sets(store, d)
-    _write_status(store, d, status)
+    for write in d.writes[:most_writes]:
+        _send(store, d, write)
+    if most_writes is None or len(d.writes) <= most_writes:
+        _write_status(store, d, status)
 
 
 def _decide(d: DeploymentState, store: Store, name_hash: TemplateHash) -> Obj:
@@ -115,6 +129,7 @@ def _copy_intent(d: DeploymentState, now: datetime) -> bool:
     _annotate(d, new)
     new.min_ready_seconds = d.min_ready_seconds
     if before != (new.annotations, new.min_ready_seconds):
+        d.write(new)
         return True
     d.revision = new.annotations[REVISION]
     if d.deadline_seconds is not None:
@@ -155,7 +170,8 @@ def _create_new(d: DeploymentState, store: Store, name_hash: TemplateHash) -> Si
         min_ready_seconds=d.min_ready_seconds,
     )
     _annotate(d, new)
-    d.resize(new, size_of_new(d, 0))
+    d.set_size(new, size_of_new(d, 0))
+    d.write(new)
     d.sets.append(new)
     d.new = new
     d.revision = new.annotations[REVISION]
@@ -173,31 +189,31 @@ def _clean_up(d: DeploymentState) -> None:
         metadata = old.stored["metadata"] if old.stored else {}
         observed = old.stored["status"].get("observedGeneration", 0) if old.stored else 0
         if old.actual == 0 and old.replicas == 0 and metadata["generation"] <= observed:
-            old.deleted = True
+            d.write(old, delete=True)
 
 
-def _write_sets(store: Store, d: DeploymentState) -> None:
-    namespace = d.stored["metadata"]["namespace"]
-    for target in d.sets:
-        if target.stored is None:
-            store.create(Kind.REPLICA_SET, _body(d, target), user=USER)
-        elif target.deleted:
-            store.delete(Kind.REPLICA_SET, target.name, namespace=namespace)
-        else:
-            patch = {
-                "metadata": {"annotations": target.annotations},
-                "spec": {
-                    "replicas": target.replicas,
-                    "minReadySeconds": target.min_ready_seconds or None,
-                },
-            }
-            store.patch(Kind.REPLICA_SET, target.name, patch, namespace=namespace, user=USER)
+def _send(store: Store, d: DeploymentState, write: SetWrite) -> None:
+    name, namespace = write.target.name, d.stored["metadata"]["namespace"]
+    if write.delete:
+        store.delete(Kind.REPLICA_SET, name, namespace=namespace)
+    elif write.target.stored is None and store.find(Kind.REPLICA_SET, name, namespace) is None:
+        store.create(Kind.REPLICA_SET, _body(d, write), user=USER)
+    else:
+        patch = {
+            "metadata": {"annotations": write.annotations},
+            "spec": {
+                "replicas": write.replicas,
+                "minReadySeconds": write.min_ready_seconds or None,
+            },
+        }
+        store.patch(Kind.REPLICA_SET, name, patch, namespace=namespace, user=USER)
 
 
-def _body(d: DeploymentState, target: SizedSet) -> Obj:
+def _body(d: DeploymentState, write: SetWrite) -> Obj:
+    target = write.target
     labels = target.template["metadata"]["labels"]
     spec = {
-        "replicas": target.replicas,
+        "replicas": write.replicas,
         "selector": {
             "matchLabels": {
                 **d.spec["selector"]["matchLabels"],
@@ -206,15 +222,15 @@ def _body(d: DeploymentState, target: SizedSet) -> Obj:
         },
         "template": target.template,
     }
-    if target.min_ready_seconds:
-        spec["minReadySeconds"] = target.min_ready_seconds
+    if write.min_ready_seconds:
+        spec["minReadySeconds"] = write.min_ready_seconds
     return {
         "apiVersion": "apps/v1",
         "metadata": {
             "name": target.name,
             "namespace": d.stored["metadata"]["namespace"],
             "labels": labels,
-            "annotations": target.annotations,
+            "annotations": write.annotations,
             "ownerReferences": [controller_reference(d.stored)],
         },
         "spec": spec,

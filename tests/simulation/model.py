@@ -128,13 +128,18 @@ class Model:
 
     # Who moves.
 
-    def step(self, controller: Controller, name: str | None = None) -> bool:
-        """Let a controller look once at all of its objects, or at one; say if it wrote."""
+    def step(
+        self, controller: Controller, name: str | None = None, *, most_writes: int | None = None
+    ) -> bool:
+        """Let a controller look once at all of its objects, or at one; say if it wrote.
+
+        `most_writes` cuts a sync of the Deployment controller short, as a conflict does.
+        """
         before = self.store.version
         if controller is Controller.GARBAGE:
             collect(self.store)
             return self.store.version != before
-        sync = self._sync_of(controller)
+        sync = self._sync_of(controller, most_writes)
         for obj in self.store.all_of(_WATCHED[controller]):
             if name in (None, obj["metadata"]["name"]):
                 sync(obj)
@@ -150,9 +155,11 @@ class Model:
                 return
         raise AssertionError(f"the model did not settle in {rounds} rounds")
 
-    def _sync_of(self, controller: Controller) -> Callable[[Obj], None]:
+    def _sync_of(self, controller: Controller, most_writes: int | None) -> Callable[[Obj], None]:
         if controller is Controller.DEPLOYMENT:
-            return lambda obj: sync_deployment(self.store, obj, self.template_hash)
+            return lambda obj: sync_deployment(
+                self.store, obj, self.template_hash, most_writes=most_writes
+            )
         if controller is Controller.REPLICA_SET:
             return lambda obj: sync_replica_set(self.store, obj)
         if controller is Controller.KUBELET:
