@@ -16,6 +16,7 @@ VERBS = {
     "render": ("tandem_cli.render", "Print the objects that an Application becomes."),
     "apply": ("tandem_cli.apply", "Render an Application and apply its objects."),
     "generate": ("tandem_cli.generate", "Make the definitions and the addon from blueprints."),
+    "controller": ("tandem_cli.controller", "Run the controller."),
 }
 """Verb, its module, its line in `tandem --help`."""
 

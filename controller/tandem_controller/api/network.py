@@ -42,7 +42,8 @@ class EndpointSlice(Model):
     """discovery.k8s.io/v1 EndpointSlice."""
 
     metadata: ObjectMeta
-    endpoints: tuple[Endpoint, ...] = ()
+    endpoints: tuple[Endpoint, ...] | None = None
+    """Null, not empty, for a Service without pods."""
 
     @property
     def service(self) -> str:
@@ -52,7 +53,7 @@ class EndpointSlice(Model):
     @property
     def ready(self) -> int:
         """How many endpoints take traffic."""
-        return sum(e.conditions.ready is not False for e in self.endpoints)
+        return sum(e.conditions.ready is not False for e in self.endpoints or ())
 
 
 class Ingress(Model):

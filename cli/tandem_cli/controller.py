@@ -1,0 +1,56 @@
+"""`tandem controller run`: the controller, in a cluster or beside one."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb family."""
+    family = typer.Typer(no_args_is_help=True, help="Run the controller.")
+    family.callback()(lambda: None)
+    family.command("run", help="Run one replica until it is stopped.")(run)
+    app.add_typer(family, name="controller")
+
+
+def run(
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Where the cluster is; default: KUBECONFIG, then the pod's")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig")] = None,
+    namespace: Annotated[
+        str, typer.Option(help="Where Lease and certificates are kept")
+    ] = "vela-system",
+    watch_namespace: Annotated[
+        str | None, typer.Option(help="Only this namespace; default: all")
+    ] = None,
+    health_address: Annotated[str, typer.Option(help="Address of probes and metrics")] = "0.0.0.0",  # noqa: S104
+    health_port: Annotated[int, typer.Option(help="Port of probes and metrics; 0: none")] = 8080,
+    log_format: Annotated[str, typer.Option(help="json or text")] = "json",
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+) -> None:
+    """Run one replica; exit code 1 when leadership was lost, so that it is restarted."""
+    from tandem_controller.app import Settings  # noqa: PLC0415 - keeps `tandem --help` fast
+    from tandem_controller.app import run as run_replica  # noqa: PLC0415
+    from tandem_controller.kube.lease import LeadershipLost  # noqa: PLC0415
+    from tandem_controller.telemetry import configure_logging  # noqa: PLC0415
+
+    configure_logging(as_json=log_format == "json", level=log_level)
+    settings = Settings(
+        kubeconfig=kubeconfig,
+        context=context,
+        namespace=namespace,
+        watch_namespace=watch_namespace,
+        health_address=health_address,
+        health_port=health_port,
+    )
+    try:
+        asyncio.run(run_replica(settings))
+    except LeadershipLost as lost:
+        typer.echo(f"tandem: leadership was lost: {lost}", err=True)
+        sys.exit(1)

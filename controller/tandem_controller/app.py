@@ -1,0 +1,190 @@
+"""The composition root: what is wired to what, and how it starts and ends.
+
+All replicas watch, so that a new leader starts with warm caches; only the leader acts.
+A task that dies ends the process: half alive is worse than restarted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from tandem_controller.act import Actor
+from tandem_controller.caches import Caches
+from tandem_controller.effect import Kind
+from tandem_controller.events import RolloutEvents
+from tandem_controller.kinds import WATCHED
+from tandem_controller.kube.client import Client
+from tandem_controller.kube.events import EventRecorder
+from tandem_controller.kube.lease import LeaderElector, LeadershipLost, LeaseTimes
+from tandem_controller.kube.reflector import Reflector, ReflectorHooks
+from tandem_controller.kube.store import Key
+from tandem_controller.kube.workqueue import QueueHooks, WorkQueue
+from tandem_controller.reconcile import Reconciler
+from tandem_controller.telemetry import Health, Metrics, health_app
+
+COMPONENT = "tandem-controller"
+LEASE_NAME = "tandem-controller"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How one replica runs. Times in seconds."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespace: str = "vela-system"
+    """Where Lease and certificate Secret live."""
+    watch_namespace: str | None = None
+    health_address: str = "0.0.0.0"  # noqa: S104 - probes come from the node
+    health_port: int = 8080
+    workers: int = 4
+    lease: LeaseTimes = LeaseTimes()
+
+
+async def run(settings: Settings) -> None:
+    """Run one replica until SIGTERM or SIGINT, or until leadership is lost.
+
+    Raises:
+        LeadershipLost: when the Lease could not be renewed in time.
+    """
+    client = await Client.connect(
+        kubeconfig=settings.kubeconfig, context=settings.context, user_agent=COMPONENT
+    )
+    try:
+        await _Replica(settings, client).run()
+    finally:
+        await client.close()
+
+
+class _Replica:
+    def __init__(self, settings: Settings, client: Client) -> None:
+        self._settings = settings
+        self._client = client
+        self._metrics = Metrics()
+        self._health = Health()
+        self._caches = Caches()
+        self._queue: WorkQueue[Key] = WorkQueue(hooks=_queue_hooks(self._metrics))
+        self._reflectors = {kind: self._reflector(kind) for kind in WATCHED}
+        self._events = EventRecorder(client, component=COMPONENT, instance=_identity())
+        self._elector = LeaderElector(
+            client,
+            namespace=settings.namespace,
+            name=LEASE_NAME,
+            identity=_identity(),
+            times=settings.lease,
+            on_leading=lambda leads: self._metrics.leader.set(leads),
+        )
+
+    async def run(self) -> None:
+        stopping = asyncio.Event()
+        _on_signals(stopping.set)
+        runner = await self._serve_health()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = [tasks.create_task(each) for each in self._tasks()]
+                await stopping.wait()
+                log.info("Stopping: a signal was received.")
+                self._health.not_ready = "stopping"
+                for task in running:
+                    task.cancel()
+        except* LeadershipLost as lost:
+            raise lost.exceptions[0] from None
+        finally:
+            await runner.cleanup()
+
+    def _tasks(self) -> Iterator[Any]:
+        for reflector in self._reflectors.values():
+            yield reflector.run()
+        yield self._events.run()
+        yield self._become_ready()
+        yield self._elector.run(self._lead)
+
+    def _reflector(self, kind: Kind) -> Reflector[Any]:
+        watched = WATCHED[kind]
+        return Reflector(
+            self._client,
+            watched.resource,
+            decode=watched.decode,
+            store=self._caches.stores[kind],
+            on_change=self._on_change(kind),
+            namespace=self._settings.watch_namespace,
+            hooks=ReflectorHooks(
+                on_retry=lambda _error, _seconds: self._metrics.watch_retries.labels(kind).inc()
+            ),
+        )
+
+    def _on_change(self, kind: Kind) -> Callable[[Any, Any], None]:
+        def changed(old: Any, new: Any) -> None:  # noqa: ANN401 - any watched struct
+            for obj in (old, new):
+                if obj is not None:
+                    for key in self._caches.concerned(kind, obj):
+                        self._queue.add(key)
+
+        return changed
+
+    async def _become_ready(self) -> None:
+        await self._synced()
+        self._health.not_ready = None
+        gc.collect()
+        gc.freeze()
+        log.info("Ready: the caches are complete.")
+
+    async def _synced(self) -> None:
+        for reflector in self._reflectors.values():
+            await reflector.has_synced.wait()
+
+    async def _lead(self) -> None:
+        """Act on all Rollouts; runs only while this replica holds the Lease."""
+        await self._synced()
+        reconciler = Reconciler(
+            caches=self._caches,
+            actor=Actor(self._client, self._caches),
+            queue=self._queue,
+            recorder=RolloutEvents(self._events),
+            metrics=self._metrics,
+        )
+        for rollout in self._caches.stores[Kind.ROLLOUT].list():
+            self._queue.add(Key(rollout.metadata.namespace, rollout.metadata.name))
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(self._settings.workers):
+                workers.create_task(reconciler.work())
+
+    async def _serve_health(self) -> web.AppRunner:
+        runner = web.AppRunner(health_app(self._metrics, self._health), access_log=None)
+        await runner.setup()
+        address, port = self._settings.health_address, self._settings.health_port
+        await web.TCPSite(runner, address, port).start()
+        return runner
+
+
+def _queue_hooks(metrics: Metrics) -> QueueHooks:
+    return QueueHooks(
+        depth=metrics.queue_depth.set,
+        wait_seconds=metrics.queue_wait.observe,
+        work_seconds=metrics.work.observe,
+    )
+
+
+def _identity() -> str:
+    """Name this life of this replica: two lives of one pod must not share a Lease."""
+    return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{token_hex(4)}"
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
