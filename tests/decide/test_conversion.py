@@ -39,31 +39,28 @@ def old_client(obj: Obj) -> Obj:
     """A GET and PUT through KubeVela's struct, field by field as its Go types state them."""
 
     def only(source: Obj, *keys: str) -> Obj:
-        return {k: source[k] for k in keys if source.get(k) not in (None, [], "", False)}
+        empty: tuple[Any, ...] = (None, [], "")
+        return {k: source[k] for k in keys if k in source and source[k] not in empty}
 
     spec = obj["spec"]
     put_spec: Obj = {"objectRef": dict(spec.get("objectRef") or {}), **only(spec, "rolloutID")}
     strategy = spec.get("strategy") or {}
-    put_spec["strategy"] = only(strategy, "paused")
+    put_spec["strategy"] = {"paused": True} if strategy.get("paused") else {}
     if strategy.get("canary") is not None:
         canary = only(strategy["canary"], "failureThreshold")
-        if strategy["canary"].get("steps"):
-            canary["steps"] = [
-                {**only(s, "weight", "replicas", "matches"), "pause": s.get("pause") or {}}
-                for s in strategy["canary"]["steps"]
-            ]
-            for put, step in zip(canary["steps"], strategy["canary"]["steps"], strict=True):
-                if "weight" in step:
-                    put["weight"] = step["weight"]
-                if "replicas" in step:
-                    put["replicas"] = step["replicas"]
-        if strategy["canary"].get("trafficRoutings"):
+        steps = strategy["canary"].get("steps")
+        if steps:
+            kept = ("weight", "replicas", "matches")
+            canary["steps"] = [{**only(s, *kept), "pause": s.get("pause") or {}} for s in steps]
+        routings = strategy["canary"].get("trafficRoutings")
+        if routings:
             canary["trafficRoutings"] = [
                 {
                     "service": r.get("service", ""),
-                    **only(r, "gracePeriodSeconds", "ingress", "gateway"),
+                    "gracePeriodSeconds": r.get("gracePeriodSeconds") or 3,
+                    **only(r, "ingress", "gateway"),
                 }
-                for r in strategy["canary"]["trafficRoutings"]
+                for r in routings
             ]
         put_spec["strategy"]["canary"] = canary
     return {**copy.deepcopy(obj), "spec": put_spec}
@@ -98,17 +95,17 @@ modifiers = optional(
 )
 ingresses = optional({"name": names, "classType": st.sampled_from(["", "nginx", "higress"])})
 routings = st.lists(
-    optional(
-        {
+    st.fixed_dictionaries(
+        {"gracePeriodSeconds": st.integers(0, 9)},  # the API server always fills it in
+        optional={
             "service": names,
-            "gracePeriodSeconds": st.integers(0, 9),
             "ingress": ingresses,
             "gateway": optional({"httpRouteName": names}),
             "customNetworkRefs": st.lists(
                 st.fixed_dictionaries({"apiVersion": names, "kind": names, "name": names}),
                 max_size=2,
             ),
-        }
+        },
     ),
     max_size=2,
 )
@@ -254,7 +251,8 @@ def test_beta_survives_suspend_and_resume_by_kubevela(obj: Obj, resume: bool) ->
 
 def unpaused(spec: Obj) -> Obj:
     strategy = {k: v for k, v in spec.get("strategy", {}).items() if k != "paused"}
-    return {**spec, "strategy": strategy}
+    rest = {k: v for k, v in spec.items() if (k, v) != ("disabled", False)}
+    return {**rest, "strategy": strategy}
 
 
 @given(beta_objects, st.integers(0, 100))

@@ -25,6 +25,7 @@ from tandem_controller.api.reshape import (
     down,
     seen_by_old_client,
     up,
+    with_grace,
     without,
 )
 from tandem_controller.api.rollout import GROUP, Rollout, RolloutStatus
@@ -99,7 +100,7 @@ def dropped_by_old_client(old: Mapping[str, Any], new: Mapping[str, Any]) -> boo
     KubeVela's writes change nothing but `paused`. The same write could in theory come
     from a person who toggles `paused` and removes exactly all of the newer fields.
     """
-    before, after = _part(old), _part(new)
+    before, after = with_grace(_part(old)), with_grace(_part(new))
     seen = seen_by_old_client(before)
     lost = not same(seen, before)
     toggled = _paused(before) != _paused(after)
@@ -109,11 +110,11 @@ def dropped_by_old_client(old: Mapping[str, Any], new: Mapping[str, Any]) -> boo
 def _baseline(alpha: Part, remembered: Part) -> Part:
     """Return what the writer of this v1alpha1 object had seen of the remembered one."""
     shown = down(remembered)
-    seen = seen_by_old_client(shown)
-    old_client = same(alpha, seen_by_old_client(alpha)) and same(
-        _without_paused(up(seen)), _without_paused(up(alpha))
+    now, seen = with_grace(alpha), seen_by_old_client(with_grace(shown))
+    old_client = same(now, seen_by_old_client(now)) and same(
+        _without_paused(up(seen)), _without_paused(up(now))
     )
-    return seen if old_client else shown
+    return _paused_as(shown, alpha) if old_client else shown
 
 
 def _merged(base: Part, theirs: Part, ours: Part) -> Part:
@@ -183,6 +184,14 @@ def _decided(part: Part) -> Part:
     """Return a part without `disabled: false`, which is the default of v1beta1."""
     spec = part.get("spec") or {}
     return part if spec.get("disabled") else {**part, "spec": without(spec, ("disabled",))}
+
+
+def _paused_as(model: Part, part: Part) -> Part:
+    strategy = _without_paused(part)["spec"]["strategy"]
+    shown = (model["spec"].get("strategy") or {}).get("paused")
+    if shown is not None:
+        strategy = {**strategy, "paused": shown}
+    return {**part, "spec": {**part["spec"], "strategy": strategy}}
 
 
 def _without_paused(part: Part) -> Part:

@@ -19,6 +19,9 @@ TRAFFIC_ROUTING_ANNOTATION = "rollouts.kruise.io/trafficrouting"
 
 FIELD_ANNOTATIONS = (STYLE_ANNOTATION, TRAFFIC_ROUTING_ANNOTATION)
 
+DEFAULT_GRACE = 3
+"""Seconds; the default in the schema."""
+
 Part = dict[str, Any]
 """The convertible part: `{"spec": {...}, "annotations": {...}}`."""
 
@@ -136,11 +139,34 @@ def _canary_seen(canary: Mapping[str, Any]) -> dict[str, Any]:
             for step in canary["steps"]
         ]
     if isinstance(canary.get("trafficRoutings"), list):
-        kept["trafficRoutings"] = [
-            _only(_object(r), "service", "gracePeriodSeconds", "ingress", "gateway")
-            for r in canary["trafficRoutings"]
-        ]
+        kept["trafficRoutings"] = [_routing_seen(_object(r)) for r in canary["trafficRoutings"]]
     return kept
+
+
+def _routing_seen(routing: Mapping[str, Any]) -> dict[str, Any]:
+    kept = _only(routing, "service", "gracePeriodSeconds", "ingress", "gateway")
+    if kept.get("gracePeriodSeconds") == 0:
+        kept["gracePeriodSeconds"] = DEFAULT_GRACE
+    return kept
+
+
+def with_grace(part: Part) -> Part:
+    """Return a part in which every traffic routing states its grace period.
+
+    An old client drops 0, and the API server then puts the default of 3 there. Both
+    mean the same.
+    """
+    spec = _object(part.get("spec"))
+    strategy = _object(spec.get("strategy"))
+    canary = _object(strategy.get("canary"))
+    if not isinstance(canary.get("trafficRoutings"), list):
+        return part
+    routings = [
+        {**_object(r), "gracePeriodSeconds": _object(r).get("gracePeriodSeconds") or DEFAULT_GRACE}
+        for r in canary["trafficRoutings"]
+    ]
+    canary = {**canary, "trafficRoutings": routings}
+    return {**part, "spec": {**spec, "strategy": {**strategy, "canary": canary}}}
 
 
 def _object(value: object) -> Mapping[str, Any]:
