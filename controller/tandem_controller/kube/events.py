@@ -1,0 +1,309 @@
+"""Kubernetes Events: what happened, where ``kubectl describe`` shows it.
+
+An Event is a courtesy: recording one never waits for the API server, never
+fails the caller, and under pressure the oldest are dropped (and counted).
+
+The same thing said again is one Event with a series (``events.k8s.io/v1``),
+whose count is written at most once every few minutes. client-go does the same
+(tools/events/event_broadcaster.go), except that it writes the first repeat at
+once; in a hot loop of reconciles that is already one write too many.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+import structlog
+
+from tandem_controller.kube.backoff import Backoff
+from tandem_controller.kube.client import PatchType
+from tandem_controller.kube.errors import ApiError, NotFound, TooManyRequests, Unavailable
+from tandem_controller.kube.lease_record import micro_time
+from tandem_controller.kube.resource import Resource
+
+EVENT = Resource("events.k8s.io", "v1", "events", "Event")
+QUEUE_LENGTH = 1000
+SERIES_LENGTH = 4096
+SERIES_WRITE_SECONDS = 300.0
+SERIES_END_SECONDS = 360.0
+TRIES = 5
+NOTE_BYTES = 1024
+WORD_CHARACTERS = 128
+"""Limits of the API: pkg/apis/core/validation/events.go."""
+
+log = structlog.get_logger()
+
+
+class EventType(StrEnum):
+    """Whether someone should look."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+class ObjectReference(NamedTuple):
+    """The object that an Event is about."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str = ""
+    resource_version: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """As ``core/v1.ObjectReference``, without what is empty."""
+        fields = {
+            "apiVersion": self.api_version,
+            "kind": self.kind,
+            "namespace": self.namespace,
+            "name": self.name,
+            "uid": self.uid,
+            "resourceVersion": self.resource_version,
+        }
+        return {key: value for key, value in fields.items() if value}
+
+
+class EventClient(Protocol):
+    """The two requests that recording needs; ``Client`` has them."""
+
+    async def create(
+        self,
+        resource: Resource,
+        body: Mapping[str, Any],
+        namespace: str | None = None,
+        *,
+        field_manager: str,
+    ) -> bytes:
+        """Make an Event."""
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        body: Mapping[str, Any],
+        namespace: str | None = None,
+        *,
+        patch_type: PatchType,
+        field_manager: str | None = None,
+    ) -> bytes:
+        """Count an Event up."""
+
+
+class _Said(NamedTuple):
+    """What makes two Events the same thing said twice."""
+
+    regarding: ObjectReference
+    related: ObjectReference | None
+    type: EventType
+    reason: str
+    action: str
+    note: str
+
+
+@dataclass
+class _Series:
+    """One Event object and how often it was said."""
+
+    said: _Said
+    name: str
+    first_at: datetime
+    last_at: datetime
+    last_said: float
+    count: int = 1
+    written_count: int = 0
+    next_write: float = field(default=float("-inf"))
+
+    @property
+    def namespace(self) -> str:
+        """Events about cluster-scoped objects live in ``default``, by convention."""
+        return self.said.regarding.namespace or "default"
+
+
+class EventRecorder:
+    """Takes Events at once and writes them in the background; run it as a task."""
+
+    def __init__(
+        self,
+        client: EventClient,
+        *,
+        controller: str,
+        instance: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        queue_length: int = QUEUE_LENGTH,
+        series_write_seconds: float = SERIES_WRITE_SECONDS,
+        on_drop: Callable[[str], None] = lambda _reason: None,
+        backoff: Callable[[], Backoff] = Backoff,
+    ) -> None:
+        self._client = client
+        self._controller = controller
+        self._instance = instance
+        self._now = now
+        self._queue_length = queue_length
+        self._series_write_seconds = series_write_seconds
+        self._on_drop = on_drop
+        self._backoff = backoff
+        self._pending: deque[_Series] = deque()
+        self._series: OrderedDict[_Said, _Series] = OrderedDict()
+        self._work = asyncio.Event()
+
+    def record(
+        self,
+        regarding: ObjectReference,
+        *,
+        type: EventType,  # noqa: A002  the API's own word
+        reason: str,
+        action: str,
+        note: str,
+        related: ObjectReference | None = None,
+    ) -> None:
+        """Say that something happened; returns at once.
+
+        ``reason`` is a word for machines ("RolledBack"), ``action`` what the
+        controller did or tried ("Rollback"), ``note`` the sentence.
+        """
+        # The version differs at each reconcile and says nothing of the cause.
+        about = regarding._replace(resource_version="")
+        said = _Said(about, related, type, _word(reason), _word(action), _note(note))
+        series = self._series.get(said)
+        if series is None:
+            self._begin(said, regarding)
+        else:
+            series.count += 1
+            series.last_at, series.last_said = self._now(), _loop_time()
+        self._work.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._wait()
+            self._queue_due_series()
+            while self._pending:
+                await self._write(self._pending.popleft())
+
+    async def flush(self) -> None:
+        """Write what is pending, once, before the process ends; bound it with a timeout."""
+        self._pending.extend(s for s in self._series.values() if self._is_behind(s))
+        while self._pending:
+            await self._write(self._pending.popleft())
+
+    def _begin(self, said: _Said, regarding: ObjectReference) -> None:
+        now = self._now()
+        suffix = f"{int(now.timestamp() * 1e6):x}{len(self._series) & 0xFFF:03x}"
+        name = f"{regarding.name[: 252 - len(suffix)]}.{suffix}"
+        series = _Series(said, name, now, now, _loop_time())
+        self._series[said] = series
+        if len(self._series) > SERIES_LENGTH:
+            self._series.popitem(last=False)
+        if len(self._pending) >= self._queue_length:
+            self._drop(self._pending.popleft(), "the queue is full")
+        self._pending.append(series)
+
+    def _drop(self, series: _Series, why: str) -> None:
+        """Forget it, so that saying it again makes a new try."""
+        self._series.pop(series.said, None)
+        log.warning("An Event was dropped.", reason=series.said.reason, why=why)
+        self._on_drop(series.said.reason)
+
+    async def _wait(self) -> None:
+        """Until something was said, or a series is due."""
+        self._work.clear()
+        due = min((s.next_write for s in self._series.values() if self._is_behind(s)), default=None)
+        if self._pending:
+            return
+        try:
+            async with asyncio.timeout_at(due):
+                await self._work.wait()
+        except TimeoutError:
+            pass
+
+    def _is_behind(self, series: _Series) -> bool:
+        return 0 < series.written_count < series.count
+
+    def _queue_due_series(self) -> None:
+        now = _loop_time()
+        for said, series in list(self._series.items()):
+            if self._is_behind(series):
+                if series.next_write <= now:
+                    self._pending.append(series)
+            elif series.written_count and now - series.last_said > SERIES_END_SECONDS:
+                del self._series[said]
+
+    async def _write(self, series: _Series) -> None:
+        """Create or count up, with a few tries where the server is not to be had."""
+        backoff = self._backoff()
+        for _ in range(TRIES):
+            try:
+                return await self._write_once(series)
+            except (Unavailable, TooManyRequests) as error:
+                await asyncio.sleep(max(backoff.next_seconds(), error.retry_after_seconds or 0))
+            except ApiError as error:
+                # A namespace that is ending, a quota, missing rights.
+                return self._drop(series, str(error))
+        return self._drop(series, "the API server was not to be had")
+
+    async def _write_once(self, series: _Series) -> None:
+        count = series.count
+        try:
+            if series.written_count:
+                await self._patch(series, count)
+            else:
+                await self._create(series)
+        except NotFound:
+            if not series.written_count:
+                raise
+            await self._create(series)  # Events live one hour
+        series.written_count = count
+        series.next_write = _loop_time() + self._series_write_seconds
+
+    async def _create(self, series: _Series) -> None:
+        said = series.said
+        body: dict[str, Any] = {
+            "apiVersion": EVENT.api_version,
+            "kind": EVENT.kind,
+            "metadata": {"name": series.name, "namespace": series.namespace},
+            "eventTime": micro_time(series.first_at),
+            "type": said.type.value,
+            "reason": said.reason,
+            "action": said.action,
+            "note": said.note,
+            "regarding": said.regarding.to_json(),
+            "reportingController": self._controller,
+            "reportingInstance": self._instance,
+        }
+        if said.related:
+            body["related"] = said.related.to_json()
+        if series.count > 1:
+            body["series"] = _series_json(series, series.count)
+        await self._client.create(EVENT, body, series.namespace, field_manager=self._controller)
+
+    async def _patch(self, series: _Series, count: int) -> None:
+        await self._client.patch(
+            EVENT,
+            series.name,
+            {"series": _series_json(series, count)},
+            series.namespace,
+            patch_type=PatchType.MERGE,
+            field_manager=self._controller,
+        )
+
+
+def _series_json(series: _Series, count: int) -> dict[str, Any]:
+    return {"count": count, "lastObservedTime": micro_time(series.last_at)}
+
+
+def _word(text: str) -> str:
+    return text[:WORD_CHARACTERS]
+
+
+def _note(text: str) -> str:
+    """At most so many bytes, and no half character at the end."""
+    return text.encode()[:NOTE_BYTES].decode(errors="ignore")
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
