@@ -179,6 +179,7 @@ class TraitBlueprint(Strict, frozen=True):
 def load_component(file: Path) -> Blueprint:
     """Read and check a component's blueprint."""
     document = source.load_one(file)
+    _check_images(document)
     blueprint = document.convert(Blueprint)
     _check_mounts(document, blueprint)
     _check_names(document, blueprint)
@@ -194,6 +195,24 @@ def load_trait(file: Path) -> TraitBlueprint:
 def _one_of(parameter: object, fixed: object) -> None:
     if (parameter is None) == (fixed is None):
         raise ValueError("needs exactly one of `parameter` and `fixed`")
+
+
+def _check_images(document: source.Document) -> None:
+    """Say what is wrong with `image: shop:v1` before the schema says "expected object"."""
+    raw = source.plain(document.node)
+    if not isinstance(raw, dict):
+        raise document.error([], "is no blueprint: expected fields such as name and version")
+    platform = raw.get("platform")
+    named: list[tuple[list[str | int], Any]] = [(["business"], raw.get("business"))]
+    named += [(["platform", i], c) for i, c in enumerate(platform or [])]
+    for place, container in named:
+        image = container.get("image") if isinstance(container, dict) else None
+        if isinstance(image, str) or (isinstance(image, dict) and "default" in image):
+            message = (
+                "a blueprint holds no image: name the Application's parameter that carries it, "
+                "as in {parameter: businessImage, usage: ...}"
+            )
+            raise document.error([*place, "image"], message)
 
 
 def _places(blueprint: Blueprint) -> list[tuple[list[str | int], Container]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tandem_generator import blueprint as bp
-from tandem_generator import cuetext, parameters, source
+from tandem_generator import cuetext, lint, parameters, source
 
 
 class Generated(msgspec.Struct, frozen=True):
@@ -29,6 +30,7 @@ def generate(blueprints: Path) -> tuple[Generated, ...]:
     if not made:
         raise source.SourceError(blueprints, 1, "holds no blueprint (components/*.yaml)")
     _check_unique(made)
+    _check_images(made)
     return tuple(sorted(made, key=lambda d: d.name))
 
 
@@ -49,8 +51,8 @@ def trait(file: Path) -> Generated:
 def _values(blueprint: bp.Blueprint, file: Path) -> dict[str, Any]:
     try:
         collected = parameters.collect(blueprint)
-    except ValueError as e:
-        raise source.SourceError(file, 1, str(e)) from None
+    except parameters.ClashError as e:
+        raise source.SourceError(file, _last_line_of(e.parameter, file), str(e)) from None
     ports = blueprint.business.ports
     return {
         "blueprint": blueprint,
@@ -69,3 +71,17 @@ def _check_unique(made: tuple[Generated, ...]) -> None:
             message = f"the name `{definition.name}` is taken by {seen[definition.name]}"
             raise source.SourceError(definition.blueprint, 1, message)
         seen[definition.name] = definition.blueprint
+
+
+def _check_images(made: tuple[Generated, ...]) -> None:
+    for definition in made:
+        for number, line in lint.images(definition.text):
+            message = f"line {number} of {definition.name}.cue would hold an image: {line}"
+            raise source.SourceError(definition.blueprint, 1, message)
+
+
+def _last_line_of(parameter: str, file: Path) -> int:
+    """Return the line that names a parameter last: the one that clashes with those before."""
+    pattern = re.compile(rf"\bparameter:\s*[\"']?{parameter}\b")
+    lines = enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+    return max((number for number, line in lines if pattern.search(line)), default=1)

@@ -25,6 +25,14 @@ STANDARD = (
 """What every component offers (`templates/component-parameters.cue.j2`)."""
 
 
+class ClashError(ValueError):
+    """A parameter that cannot be; `parameter` names it."""
+
+    def __init__(self, parameter: str, message: str) -> None:
+        self.parameter = parameter
+        super().__init__(message)
+
+
 class CueParameter(msgspec.Struct, frozen=True):
     """One field of `parameter`: name, usage line, CUE type and whether it must be given."""
 
@@ -40,7 +48,7 @@ class CueParameter(msgspec.Struct, frozen=True):
 
 
 def collect(blueprint: bp.Blueprint) -> tuple[CueParameter, ...]:
-    """Return the parameters of a blueprint, images first; raise ValueError on a clash."""
+    """Return the parameters of a blueprint, images first; raise ClashError where two differ."""
     containers = (blueprint.business, *blueprint.platform)
     found: dict[str, CueParameter] = {}
     for parameter in (*_images(containers), *_others(blueprint)):
@@ -90,11 +98,13 @@ def _choices(container: bp.Container) -> Iterator[CueParameter]:
 
 def _check(found: dict[str, CueParameter], new: CueParameter) -> None:
     if new.name in STANDARD:
-        raise ValueError(f"the parameter `{new.name}` is one that every component has")
+        raise ClashError(new.name, f"the parameter `{new.name}` is one that every component has")
     old = found.get(new.name)
     if old is None:
         return
     if old.required or new.required:
-        raise ValueError(f"the image parameter `{new.name}` serves more than one purpose")
+        raise ClashError(new.name, f"the image parameter `{new.name}` serves more than one purpose")
     if old.type != new.type:
-        raise ValueError(f"the parameter `{new.name}` is both `{old.type}` and `{new.type}`")
+        raise ClashError(
+            new.name, f"the parameter `{new.name}` is both `{old.type}` and `{new.type}`"
+        )

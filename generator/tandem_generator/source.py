@@ -61,10 +61,20 @@ class Document:
         except msgspec.ValidationError as e:
             raise self._located(str(e)) from None
 
+    def _value(self, path: YamlPath) -> Json:
+        value = plain(self.node)
+        for part in path:
+            value = value[part]
+        return value
+
     def _located(self, text: str) -> SourceError:
         found = _VALIDATION.match(text)
         message, where = (found["text"], found["path"] or "") if found else (text, "")
         path = [name or int(index) for name, index in _PATH_PART.findall(where)]
+        if "matching regex" in message:
+            message = (
+                f"`{self._value(path)}` is not allowed here ({message[0].lower()}{message[1:]})"
+            )
         return self.error([*path, *_unknown_field(message)], _sentence(message, path))
 
 

@@ -1,0 +1,156 @@
+"""The addon package compiles as KubeVela compiles it, and keeps KubeVela's rules."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from tandem_generator import addon, cue, project, source
+from tandem_generator.source import Json
+
+pytestmark = pytest.mark.usefixtures("each_cue")
+
+KUBEVELA_READS = re.compile(
+    r"^(metadata\.yaml|README\.md|template\.cue|parameter\.cue|NOTES\.cue|\.helmignore"
+    r"|(resources|definitions)/[\w.-]+\.cue)$"
+)
+
+
+@pytest.fixture(scope="module")
+def files(root: Path) -> dict[str, str]:
+    folder = root / "addon" / "tandem"
+    made = project.whole(root).files.items()
+    return {str(p.relative_to(folder)): t for p, t in made if p.is_relative_to(folder)}
+
+
+def compiled(files: Mapping[str, str], expression: str, arguments: Mapping[str, Any]) -> Json:
+    """Compile parameters, context, template and resources as one instance of package main."""
+    parameter = msgspec.json.encode(arguments).decode()
+    context = '{metadata: {name: "tandem", version: "0.1.0"}}'
+    texts = [files["parameter.cue"], files["template.cue"]]
+    texts += [text for path, text in files.items() if path.startswith("resources/")]
+    body = "\n".join(re.sub(r"^package main$", "", t, flags=re.MULTILINE) for t in texts)
+    whole = f"package main\n{body}\ncontext: {context}\nparameter: {parameter}\n"
+    return msgspec.json.decode(cue.export(whole, expression))
+
+
+def objects(application: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    return {c["name"]: c["properties"]["objects"] for c in application["spec"]["components"]}
+
+
+def test_every_file_is_one_that_kubevela_reads(files: Mapping[str, str]) -> None:
+    """Names are matched by prefix: `definitions-old/` would be read as definitions."""
+    assert [p for p in files if not KUBEVELA_READS.match(p)] == []
+
+
+def test_the_folder_bears_the_addons_name(root: Path) -> None:
+    assert addon.load_metadata(root / "metadata.yaml").name == "tandem"
+    assert (root / "addon" / "tandem" / "metadata.yaml").is_file()
+
+
+def test_it_compiles_without_arguments(files: Mapping[str, str]) -> None:
+    application = compiled(files, "output", {})
+    kinds = {name: [o["kind"] for o in made] for name, made in objects(application).items()}
+    assert kinds["tandem-crds"] == ["Namespace"] + ["CustomResourceDefinition"] * 3
+    assert kinds["tandem-rbac"] == [
+        "ServiceAccount",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Role",
+        "RoleBinding",
+    ]
+    assert kinds["tandem-controller"] == ["Deployment", "Service"]
+
+
+def test_kinds_come_before_what_uses_them(files: Mapping[str, str]) -> None:
+    components = compiled(files, "output", {})["spec"]["components"]
+    before = [c["name"] for c in components]
+    assert before[0] == "tandem-crds"
+    for earlier, component in zip(before, components[1:], strict=False):
+        assert component["dependsOn"] == [earlier]
+
+
+def test_parameters_arrive(files: Mapping[str, str]) -> None:
+    arguments = {"image": "mine", "replicas": 1, "namespace": "ops", "clusters": ["a", "b"]}
+    application = compiled(files, "output", arguments)
+    deployment = objects(application)["tandem-controller"][0]
+    assert deployment["metadata"]["namespace"] == "ops"
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "mine"
+    topology = [p for p in application["spec"]["policies"] if p["type"] == "topology"]
+    assert topology[0]["properties"] == {"clusters": ["a", "b"]}
+
+
+def test_crds_can_be_left_to_others_and_are_never_deleted(files: Mapping[str, str]) -> None:
+    application = compiled(files, "output", {"installCRDs": False})
+    assert [o["kind"] for o in objects(application)["tandem-crds"]] == ["Namespace"]
+    rules = {p["type"]: p["properties"]["rules"] for p in application["spec"]["policies"]}
+    kept = {"selector": {"resourceTypes": ["CustomResourceDefinition"]}, "strategy": "never"}
+    assert rules["garbage-collect"] == [kept]
+
+
+def test_the_crds_are_those_of_the_api(root: Path, files: Mapping[str, str]) -> None:
+    folder = root / "controller" / "tandem_controller" / "api" / "crds"
+    wanted = [yaml.safe_load(f.read_text()) for f in sorted(folder.glob("*.yaml"))]
+    made = objects(compiled(files, "output", {}))["tandem-crds"][1:]
+    assert made == wanted
+
+
+def test_the_topology_rules_are_yaml(files: Mapping[str, str]) -> None:
+    rules = yaml.safe_load(compiled(files, "outputs", {})["topology"]["data"]["rules"])
+    assert [r["parentResourceType"]["kind"] for r in rules] == ["Rollout", "ReleasePolicy"]
+
+
+def test_rights_are_stated_one_by_one(files: Mapping[str, str]) -> None:
+    rules = [
+        rule
+        for made in objects(compiled(files, "output", {})).values()
+        for o in made
+        if o["kind"] in {"Role", "ClusterRole"}
+        for rule in o["rules"]
+    ]
+    assert len(rules) > 15
+    assert not [r for r in rules if "*" in r["verbs"] + r["resources"] + r["apiGroups"]]
+    cluster_secrets = [r for r in rules if "secrets" in r["resources"] and "list" in r["verbs"]]
+    assert cluster_secrets == []
+
+
+def test_the_notes_compile(files: Mapping[str, str]) -> None:
+    text = files["parameter.cue"] + "\nparameter: {}\n" + files["NOTES.cue"]
+    notes = msgspec.json.decode(cue.export(text, "notes"))
+    assert "kubectl -n tandem-system rollout status deployment/tandem" in notes
+
+
+def test_the_readme_lists_every_parameter(files: Mapping[str, str]) -> None:
+    names = re.findall(r"^\t(\w+)\??: ", files["parameter.cue"], re.MULTILINE)
+    assert len(names) == 7
+    assert [n for n in names if f"| `{n}` |" not in files["README.md"]] == []
+
+
+def test_no_registry_host_is_named(files: Mapping[str, str]) -> None:
+    image = re.findall(r'image: \*"([^"]+)"', files["parameter.cue"])
+    assert image == ["oamdev/tandem:0.1.0"]
+
+
+def test_a_file_with_two_objects_is_refused(tmp_path: Path) -> None:
+    """KubeVela would keep the first and drop the second without a word."""
+    (tmp_path / "two.yaml").write_text("a: 1\n---\nb: 2\n", encoding="utf-8")
+    with pytest.raises(source.SourceError, match="holds 2 YAML documents"):
+        addon.load_manifests(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [("version: 0.1.0", "version: v1", "`v1`"), ("name: tandem", "names: x", "names")],
+)
+def test_faulty_metadata_is_refused(
+    root: Path, tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    file = tmp_path / "metadata.yaml"
+    file.write_text((root / "metadata.yaml").read_text().replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(source.SourceError, match=says):
+        addon.load_metadata(file)

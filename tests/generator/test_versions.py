@@ -1,0 +1,63 @@
+"""A definition's version stands for one content."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tandem_generator import project, source, versions
+
+
+@pytest.fixture
+def blueprints(root: Path, tmp_path: Path) -> Path:
+    """A copy of the project's blueprints, generated once."""
+    folder = tmp_path / "definitions"
+    shutil.copytree(root / "definitions", folder)
+    project.definitions_only(folder, tmp_path / "out").write()
+    return folder
+
+
+def edit(folder: Path, old: str, new: str) -> None:
+    file = folder / "components" / "canary-ready-component.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_other_content_under_the_same_version_is_refused(blueprints: Path, tmp_path: Path) -> None:
+    edit(blueprints, "default: /work", "default: /data")
+    with pytest.raises(source.SourceError) as caught:
+        project.definitions_only(blueprints, tmp_path / "out")
+    assert caught.value.line == 6
+    assert str(caught.value).endswith(
+        "canary-ready-component 1.0.0 exists with other content: raise `version` to 1.0.1 for a "
+        "fix, 1.1.0 for something new, 2.0.0 where Applications have to change"
+    )
+
+
+def test_a_raised_version_is_taken_and_the_old_one_kept(blueprints: Path, tmp_path: Path) -> None:
+    before = versions.load(blueprints / versions.FILE)
+    edit(blueprints, "default: /work", "default: /data")
+    edit(blueprints, "version: 1.0.0", "version: 1.1.0")
+    project.definitions_only(blueprints, tmp_path / "out").write()
+    after = versions.load(blueprints / versions.FILE)
+    assert set(after["canary-ready-component"]) == {"1.0.0", "1.1.0"}
+    assert after["canary-ready-component"]["1.0.0"] == before["canary-ready-component"]["1.0.0"]
+    assert 'version: "1.1.0"' in (tmp_path / "out" / "canary-ready-component.cue").read_text()
+
+
+def test_an_old_version_cannot_come_back_changed(blueprints: Path, tmp_path: Path) -> None:
+    """The lock remembers all versions, not only the last."""
+    edit(blueprints, "version: 1.0.0", "version: 1.1.0")
+    project.definitions_only(blueprints, tmp_path / "out").write()
+    edit(blueprints, "version: 1.1.0", "version: 1.0.0")
+    project.definitions_only(blueprints, tmp_path / "out").write()
+    edit(blueprints, "usage: Arguments of the init container", "usage: Other words")
+    with pytest.raises(source.SourceError, match=r"1\.0\.0 exists with other content"):
+        project.definitions_only(blueprints, tmp_path / "out")
+
+
+def test_a_broken_lock_is_named(blueprints: Path, tmp_path: Path) -> None:
+    (blueprints / versions.FILE).write_text("rollout: 1\n", encoding="utf-8")
+    with pytest.raises(source.SourceError, match=r"versions\.yaml:1: rollout|versions\.yaml:1:"):
+        project.definitions_only(blueprints, tmp_path / "out")
