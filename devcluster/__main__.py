@@ -6,6 +6,8 @@ import sys
 
 from devcluster import golang, paths, tools
 from devcluster.cluster import ClusterError, DevCluster
+from devcluster.node.debian import MissingPackageError
+from devcluster.node.real_node import RealNodeError
 from devcluster.progress import to_stderr, to_stdout
 
 
@@ -28,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         return _VERBS[chosen.verb](chosen)
-    except (ClusterError, tools.BuildError, golang.NoGoToolchainError) as error:
+    except _EXPECTED as error:
         to_stderr(str(error))
         return 1
 
@@ -72,6 +74,14 @@ def _build(chosen: argparse.Namespace) -> int:
     tools.build(real_node=chosen.real_node)
     return 0
 
+
+_EXPECTED = (
+    ClusterError,
+    RealNodeError,
+    MissingPackageError,
+    tools.BuildError,
+    golang.NoGoToolchainError,
+)
 
 _VERBS = {"start": _start, "stop": _stop, "status": _status, "build": _build}
 

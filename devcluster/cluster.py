@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from devcluster import paths, processes, supervisor, tools
 from devcluster.layout import Layout
+from devcluster.node import debian, real_node
 from devcluster.options import Options
 from devcluster.progress import Say, to_stderr
 
@@ -89,6 +90,29 @@ class DevCluster:
         return self._layout.audit_log
 
     @property
+    def layout(self) -> Layout:
+        """The cluster's files."""
+        return self._layout
+
+    @property
+    def gateway_url(self) -> str:
+        """Where Traefik takes requests for HTTPRoutes and Ingresses; with a real node only."""
+        url: str = self._fact("gateway_url")
+        return url
+
+    @property
+    def gateway_metrics_url(self) -> str:
+        """Traefik's Prometheus metrics; with a real node only."""
+        url: str = self._fact("gateway_metrics_url")
+        return url
+
+    @property
+    def node_address(self) -> str:
+        """The machine's address as pods see it; with a real node only."""
+        address: str = self._fact("node_address")
+        return address
+
+    @property
     def running(self) -> bool:
         """Whether the cluster is started and ready."""
         return self._supervised() and self._layout.facts.exists()
@@ -97,6 +121,9 @@ class DevCluster:
         """Build what is missing, start the cluster, and return when it is ready."""
         if self._supervised():
             raise ClusterError(f"Cluster {self.name} is running already; stop it first")
+        if self._options.real_node:
+            real_node.check_machine()
+            debian.install(self._say)
         tools.build_missing(real_node=self._options.real_node, say=self._say)
         self._prepare_folder()
         self._spawn_supervisor(detach=detach)
@@ -130,9 +157,12 @@ class DevCluster:
 
     def _fact(self, name: str) -> Any:  # noqa: ANN401 - JSON
         try:
-            return json.loads(self._layout.facts.read_text())[name]
+            facts = json.loads(self._layout.facts.read_text())
         except FileNotFoundError:
             raise ClusterError(f"Cluster {self.name} is not running") from None
+        if name not in facts:
+            raise ClusterError(f"Cluster {self.name} has no {name}: it has no real node")
+        return facts[name]
 
     def _supervised(self) -> bool:
         try:

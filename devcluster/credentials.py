@@ -35,6 +35,10 @@ def create(layout: Layout, users: Iterable[str], addresses: Iterable[str], serve
     certificate = _certificate("kube-apiserver", server_key, (ca, ca_key), addresses)
     (layout.pki / "server.crt").write_bytes(_pem(certificate))
     _write_key(layout.pki / "server.key", server_key)
+    client_key = ec.generate_private_key(ec.SECP256R1())
+    client = _certificate("kube-apiserver", client_key, (ca, ca_key), ())
+    (layout.pki / "kubelet-client.crt").write_bytes(_pem(client))
+    _write_key(layout.pki / "kubelet-client.key", client_key)
     # Service account tokens: the API server signs with RSA or ECDSA; RSA is what clients expect.
     _write_key(layout.pki / "sa.key", rsa.generate_private_key(65537, 2048))
     tokens = {user: secrets.token_hex(16) for user in ("admin", *users, *COMPONENTS)}
@@ -95,11 +99,12 @@ def _certificate(
         ips = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
         names = [x509.DNSName(dns) for dns in _NAMES]
         builder = builder.add_extension(x509.SubjectAlternativeName([*names, *ips]), critical=False)
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        usage = x509.ExtendedKeyUsage(_LEAF_USAGE)
         builder = builder.add_extension(usage, critical=False)
     return builder.sign(signing_key, hashes.SHA256())
 
 
+_LEAF_USAGE = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
 _CA_USAGE = x509.KeyUsage(
     digital_signature=True,
     key_cert_sign=True,

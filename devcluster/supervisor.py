@@ -18,11 +18,13 @@ import signal
 import sys
 import time
 from collections import deque
+from contextlib import nullcontext
 from pathlib import Path
 
 from devcluster import bootstrap, control_plane, credentials, processes
 from devcluster.api import Api, wait
 from devcluster.layout import Layout
+from devcluster.node import leftovers, network, real_node
 from devcluster.options import Options
 from devcluster.ports import FreePorts
 from devcluster.processes import Children, Command
@@ -52,6 +54,8 @@ class Supervisor:
             ports = control_plane.Ports.take(free)
             server = f"https://127.0.0.1:{ports.api_server}"
             addresses = ["127.0.0.1", control_plane.SERVICE_ADDRESS]
+            if options.real_node:
+                addresses.append(network.NODE_ADDRESS)
             credentials.create(layout, options.users, addresses, server)
             control_plane.write_configuration(layout)
             self._say("Starting etcd and kube-apiserver")
@@ -67,8 +71,12 @@ class Supervisor:
         bootstrap.install_crds(api, crds)
         bootstrap.add_fake_nodes(api, options.fake_nodes, tainted=options.real_node)
         bootstrap.wait_for_default_namespace(api)
+        facts = {"name": options.name, "server": server}
+        if options.real_node:
+            facts |= real_node.start(
+                layout, api, self._children, server, ports.api_server, self._say
+            )
         self._say(f"Cluster {options.name} is ready after {time.monotonic() - began:.1f} s")
-        facts = {"name": options.name, "server": server, "supervisor": os.getpid()}
         _write_at_once(layout.facts, json.dumps(facts))
 
     def keep(self, lifeline: int | None, wake: int) -> None:
@@ -121,6 +129,7 @@ class Supervisor:
 def clear(layout: Layout) -> None:
     """Remove what a cluster, also a crashed one, left in its folder; the logs stay."""
     processes.kill_remembered(layout.pids)
+    leftovers.remove(layout)
     for path in (layout.pids, layout.etcd_data, layout.pki, layout.config):
         shutil.rmtree(path, ignore_errors=True)
     for path in (layout.facts, layout.supervisor, *layout.folder.glob("kubeconfig*")):
@@ -133,12 +142,14 @@ def run(folder: Path, lifeline: int | None) -> int:
     wake = _wake_on_signals()
     with layout.lock.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        supervisor = Supervisor(layout, Options.load(layout.options))
-        try:
-            supervisor.start()
-            supervisor.keep(lifeline, wake)
-        finally:
-            supervisor.stop()
+        options = Options.load(layout.options)
+        supervisor = Supervisor(layout, options)
+        with real_node.only_one(layout) if options.real_node else nullcontext():
+            try:
+                supervisor.start()
+                supervisor.keep(lifeline, wake)
+            finally:
+                supervisor.stop()
     return 0
 
 
