@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+import structlog
 
 from tandem_controller.api.conversion import encode_status_v1alpha1
 from tandem_controller.api.rollout import RolloutStatus
@@ -16,6 +17,8 @@ from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.errors import AlreadyExists, NotFound
 
 FIELD_MANAGER = "tandem-controller"
+
+log = structlog.get_logger()
 
 
 class Actor:
@@ -33,6 +36,7 @@ class Actor:
         """
         shown = True
         for effect in effects:
+            log.debug("Carrying out an effect.", effect=effect)
             shown = await self._one(effect) and shown
         return shown
 

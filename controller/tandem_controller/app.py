@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -49,10 +49,10 @@ class Settings:
     namespace: str = "vela-system"
     """Where Lease and certificate Secret live."""
     watch_namespace: str | None = None
-    health_address: str = "0.0.0.0"  # noqa: S104 - probes come from the node
+    health_address: str = "0.0.0.0"
     health_port: int = 8080
     workers: int = 4
-    lease: LeaseTimes = LeaseTimes()
+    lease: LeaseTimes = field(default_factory=LeaseTimes)
 
 
 async def run(settings: Settings) -> None:
@@ -79,14 +79,14 @@ class _Replica:
         self._caches = Caches()
         self._queue: WorkQueue[Key] = WorkQueue(hooks=_queue_hooks(self._metrics))
         self._reflectors = {kind: self._reflector(kind) for kind in WATCHED}
-        self._events = EventRecorder(client, component=COMPONENT, instance=_identity())
+        self._events = EventRecorder(client, controller=COMPONENT, instance=_identity())
         self._elector = LeaderElector(
             client,
             namespace=settings.namespace,
             name=LEASE_NAME,
             identity=_identity(),
             times=settings.lease,
-            on_leading=lambda leads: self._metrics.leader.set(leads),
+            on_leading=self._metrics.leader.set,
         )
 
     async def run(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tandem_controller.api.rollout import GROUP, Rollout
 from tandem_controller.effect import Note
-from tandem_controller.kube.events import EventRecorder
+from tandem_controller.kube.events import EventRecorder, EventType, ObjectReference
 from tandem_controller.ownership import STORAGE_VERSION
 
 
@@ -18,14 +18,15 @@ class RolloutEvents:
         """Queue an Event; never blocks."""
         meta = rollout.metadata
         self._recorder.record(
-            regarding={
-                "apiVersion": f"{GROUP}/{STORAGE_VERSION}",
-                "kind": "Rollout",
-                "name": meta.name,
-                "namespace": meta.namespace,
-                "uid": meta.uid,
-            },
+            ObjectReference(
+                api_version=f"{GROUP}/{STORAGE_VERSION}",
+                kind="Rollout",
+                name=meta.name,
+                namespace=meta.namespace,
+                uid=meta.uid,
+            ),
+            type=EventType.WARNING if note.warning else EventType.NORMAL,
             reason=note.reason,
-            message=note.message,
-            warning=note.warning,
+            action=note.reason,
+            note=note.message,
         )

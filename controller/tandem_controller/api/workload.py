@@ -67,6 +67,7 @@ class ReplicaSetSpec(Model):
 
     template: dict[str, Any]
     replicas: int = 1
+    min_ready_seconds: int = 0
 
 
 class ReplicaSetStatus(Model):

@@ -13,7 +13,7 @@ from tandem_controller.api.record import Outcome
 from tandem_controller.api.rollout import FinalisingStep
 from tandem_controller.decide import records, services, words
 from tandem_controller.decide.case import Case
-from tandem_controller.decide.position import finalising, position
+from tandem_controller.decide.position import ROLLBACK_PREFIX, finalising, position
 from tandem_controller.effect import Decision, Effect, Note
 
 
@@ -121,7 +121,7 @@ def _announce(
     """Say once that the release is ending, before anything of the end happens."""
     step = FinalisingStep.ROUTE_TO_STABLE if rolling_back else FinalisingStep.RESUME_WORKLOAD
     told = case.canary_status.finalising_step and position(case).index
-    turned = rolling_back != case.canary_status.observed_rollout_id.startswith("rollback-")
+    turned = rolling_back != case.canary_status.observed_rollout_id.startswith(ROLLBACK_PREFIX)
     if told and not turned:
         return None
     event = "RollbackStarted" if rolling_back else "Finalising"
@@ -151,8 +151,10 @@ def _route_home(case: Case, *, needed: int) -> Decision | None:
         return None
     if traffic.stable_endpoints < needed:
         message = f"waiting for {needed} ready endpoints of Service {case.backends.stable!r}"
+        step = case.canary_status.finalising_step or FinalisingStep.RESTORE_STABLE_SERVICE
+        rolling_back = case.canary_status.observed_rollout_id.startswith(ROLLBACK_PREFIX)
         return finalising(
-            case, message, reason="Finalising", step=FinalisingStep.RESTORE_STABLE_SERVICE
+            case, message, reason="Finalising", step=FinalisingStep(step), rolling_back=rolling_back
         )
     message = f"all traffic goes to Service {case.backends.stable!r}"
     return Decision(effects=effects, notes=(Note(reason="TrafficRestored", message=message),))

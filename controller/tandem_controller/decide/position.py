@@ -16,6 +16,9 @@ from tandem_controller.decide.case import Case
 from tandem_controller.decide.status import Report, report
 from tandem_controller.effect import Decision, Note
 
+ROLLBACK_PREFIX = "rollback-"
+"""Marks the release id of a release that is being taken back (upstream)."""
+
 DWELL = timedelta(seconds=2)
 """Time outside StepPaused for Rollouts of an Application: KubeVela re-reads and retries its
 approval on conflict, so a state that returns at once would be approved twice."""
@@ -133,7 +136,7 @@ def standing(
     return replace(
         CanaryStatus(),
         observed_workload_generation=case.deployment.metadata.generation,
-        observed_rollout_id=f"rollback-{release_id}" if rolling_back else release_id,
+        observed_rollout_id=f"{ROLLBACK_PREFIX}{release_id}" if rolling_back else release_id,
         rollout_hash=plans.plan_hash(case.snapshot.strategy),
         stable_revision=progress.stable_hash,
         canary_revision=case.revision,

@@ -20,6 +20,8 @@ _COUNTS = {
     "canary_replicas": 0,
     "canary_ready_replicas": 0,
     "observed_workload_generation": 0,
+    "pod_template_hash": "",
+    "stable_revision": "",
 }
 
 

@@ -85,7 +85,7 @@ class DeploymentCanary:
         *,
         target: int,
         reserve: int,
-    ) -> tuple[Effect, ...]:
+    ) -> tuple[Effect, ...] | None:
         """Keep the user's Deployment paused and size the extra one."""
         del reserve
         if paused := self.freeze(snapshot, versions, progress):
@@ -94,8 +94,10 @@ class DeploymentCanary:
         if canary is None:
             body = _canary_deployment(snapshot, versions, target)
             return (Create(kind=Kind.DEPLOYMENT, body=body),)
-        if canary.deployment.metadata.deleting or canary.deployment.spec.replicas == target:
+        if canary.deployment.metadata.deleting:
             return ()
+        if canary.deployment.spec.replicas == target:
+            return None
         return (_patch_replicas(canary.deployment, target),)
 
     def freeze(

@@ -5,9 +5,14 @@ the pods asked for. As new pods never count as available while moving
 (`minReadySeconds` is near its maximum), its rolling update keeps
 `replicas - maxUnavailable` old pods and fills up to `replicas + maxSurge`.
 
-Rest: paused as soon as the ReplicaSets have their sizes, with a surge that equals the
-pods above `replicas`. Paused, the controller only scales in proportion, so scaling keeps
-the versions' ratio and nothing moves without Tandem.
+Rest: paused, with the user's minReadySeconds and a surge that equals the pods above
+`replicas`. Paused, the controller only scales in proportion, so scaling keeps the versions'
+ratio and nothing moves without Tandem.
+
+Arm: from rest, minReadySeconds is raised first, while still paused. The rolling update
+reckons with the new ReplicaSet's `availableReplicas`, which its own controller updates
+later; un-paused at once, it would take the new pods for available and remove as many old
+ones too many (seen: 10 + 2 became 6 + 6 where 8 + 4 was asked for).
 """
 
 from __future__ import annotations
@@ -72,8 +77,8 @@ class DeploymentInPlace:
         *,
         target: int,
         reserve: int,
-    ) -> tuple[Effect, ...]:
-        """Move towards `target`, or rest when the sizes asked for are reached."""
+    ) -> tuple[Effect, ...] | None:
+        """Move towards `target` within the user's bounds."""
         if progress.new > target:
             return self._shrink_new(snapshot, versions, progress, target)
         old, new = next_counts(
@@ -88,14 +93,24 @@ class DeploymentInPlace:
                 bounds=_bounds(versions, progress.replicas),
             ),
         )
-        if (old, new) == (progress.stable, progress.new) or old + new < progress.replicas:
+        if old + new < progress.replicas:
             return self.freeze(snapshot, versions, progress)
-        return self._move(snapshot, versions, old, new)
+        if (old, new) != (progress.stable, progress.new):
+            return self._arm(snapshot, versions, progress) or self._move(
+                snapshot, versions, progress, old, new
+            )
+        return None if progress.resting or _reached(snapshot, progress) else ()
 
     def freeze(
         self, snapshot: Snapshot, versions: Versions, progress: Progress
     ) -> tuple[Effect, ...]:
-        """Pause, with the user's minReadySeconds and a surge of the pods that are there."""
+        """Pause, with the user's minReadySeconds and a surge of the pods that are there.
+
+        Not before the controller has made the sizes asked for: paused with the surge of
+        an earlier moment it would scale to that.
+        """
+        if not progress.resting and not _reached(snapshot, progress):
+            return ()
         surge = max(0, progress.stable + progress.new + progress.other - progress.replicas)
         users = _bounds(versions, progress.replicas)
         unavailable = users.max_unavailable if surge else max(1, users.max_unavailable)
@@ -151,15 +166,30 @@ class DeploymentInPlace:
         del snapshot
         return ()
 
-    def _move(
-        self, snapshot: Snapshot, versions: Versions, old: int, new: int
+    def _arm(
+        self, snapshot: Snapshot, versions: Versions, progress: Progress
     ) -> tuple[Effect, ...]:
-        replicas = _workload(snapshot).deployment.spec.replicas
+        """Raise minReadySeconds while paused, where new pods may count as available."""
+        if not progress.resting or progress.new == 0:
+            return ()
         spec = {
-            **native.users_fields(versions),
             "minReadySeconds": NEVER_AVAILABLE_SECONDS,
             "progressDeadlineSeconds": NO_DEADLINE_SECONDS,
-            "strategy": _rolling(old + new - replicas, replicas - old),
+            "paused": True,
+        }
+        del versions
+        return self._patch(snapshot, spec)
+
+    def _move(
+        self, snapshot: Snapshot, versions: Versions, progress: Progress, old: int, new: int
+    ) -> tuple[Effect, ...]:
+        if not _armed(_workload(snapshot), versions):
+            return ()
+        spec = {
+            "minReadySeconds": NEVER_AVAILABLE_SECONDS,
+            "progressDeadlineSeconds": NO_DEADLINE_SECONDS,
+            "paused": False,
+            "strategy": _rolling(old + new - progress.replicas, progress.replicas - old),
         }
         return self._patch(snapshot, spec)
 
@@ -193,6 +223,31 @@ def _workload(snapshot: Snapshot) -> WorkloadSnapshot:
         msg = "a provider is asked only about workloads that exist"
         raise AssertionError(msg)
     return snapshot.workload
+
+
+def _armed(workload: WorkloadSnapshot, versions: Versions) -> bool:
+    """Whether no new pod counts as available for the Deployment controller."""
+    return all(
+        rs.spec.replicas == 0
+        or (
+            rs.spec.min_ready_seconds == NEVER_AVAILABLE_SECONDS
+            and rs.status.observed_generation >= rs.metadata.generation
+            and rs.status.available_replicas == 0
+        )
+        for rs in native.by_fingerprint(workload, versions.release)
+    )
+
+
+def _reached(snapshot: Snapshot, progress: Progress) -> bool:
+    """Whether the controller has made the sizes that the knobs of a move ask for."""
+    spec = _workload(snapshot).deployment.spec
+    if spec.min_ready_seconds != NEVER_AVAILABLE_SECONDS or spec.strategy.rolling_update is None:
+        return progress.observed
+    rolling = spec.strategy.rolling_update
+    knobs = bounds(rolling.max_surge, rolling.max_unavailable, progress.replicas)
+    old = max(0, progress.replicas - knobs.max_unavailable)
+    new = min(progress.replicas, progress.replicas + knobs.max_surge - progress.stable)
+    return progress.stable <= old and progress.new == new
 
 
 def _bounds(versions: Versions, replicas: int) -> Bounds:

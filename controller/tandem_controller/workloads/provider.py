@@ -49,8 +49,7 @@ class Progress:
 class WorkloadProvider(Protocol):
     """One way of releasing one workload kind. Pure: snapshot in, effects out.
 
-    No effects means that there is nothing to write now: either it is done, or the
-    workload's controller or the pods have to move first.
+    No effects means that there is nothing to write now.
     """
 
     def problem(self, snapshot: Snapshot) -> str | None:
@@ -70,8 +69,12 @@ class WorkloadProvider(Protocol):
         *,
         target: int,
         reserve: int,
-    ) -> tuple[Effect, ...]:
-        """Move towards `target` new pods, keeping at least `reserve` stable ones meanwhile."""
+    ) -> tuple[Effect, ...] | None:
+        """Move towards `target` new pods, keeping at least `reserve` stable ones meanwhile.
+
+        None means that nothing is left to move until pods get ready; no effects mean that
+        the workload's controller has to act on the last ones first.
+        """
 
     def freeze(
         self, snapshot: Snapshot, versions: Versions, progress: Progress

@@ -1,0 +1,47 @@
+# What a person wants, one target each. Everything that is needed is installed by the targets.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# uv brings Python packages and, where the machine's is too old, Python itself.
+UV := $(or $(shell command -v uv),.tools/bin/uv)
+RUN := $(UV) run --frozen
+PYTEST := $(RUN) pytest
+
+.PHONY: help demo test test-all check generate bench docs
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(UV) ## A canary release and a complete rollback, with real pods and requests where root allows
+	$(RUN) python -m demo
+
+test: $(UV) ## Unit, simulation, cluster with fake nodes, one path on the real node
+	$(PYTEST) -m "not cluster and not e2e and not slow"
+	$(PYTEST) -m "cluster and not slow"
+	$(PYTEST) -m "e2e and not slow"
+
+test-all: $(UV) check ## Everything there is
+	$(PYTEST) -m "not cluster and not e2e"
+	$(PYTEST) -m "cluster"
+	$(PYTEST) -m "e2e"
+
+check: $(UV) ## Lint, format, types, borders, dependencies, stale generated files
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+	$(RUN) tandem generate --check
+
+generate: $(UV) ## Make the definitions and the addon from blueprints
+	$(RUN) tandem generate
+
+bench: $(UV) ## Seconds and API requests of a release, beside the floor of a bare PATCH loop
+	$(RUN) python -m bench.release
+
+docs: $(UV) ## Run every command that the documentation shows
+	$(PYTEST) tests/docs
+
+.tools/bin/uv:
+	python3 -m venv .tools
+	.tools/bin/pip install --quiet uv

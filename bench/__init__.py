@@ -1,0 +1,1 @@
+"""Measurements: ratios and counts that hold on any machine."""
