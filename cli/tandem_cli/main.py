@@ -15,6 +15,10 @@ import typer
 VERBS = {
     "render": ("tandem_cli.render", "Print the objects that an Application becomes."),
     "apply": ("tandem_cli.apply", "Render an Application and apply its objects."),
+    "get": ("tandem_cli.get", "Show releases, or everything about one."),
+    "watch": ("tandem_cli.watch", "Follow releases live, or wait for them."),
+    "approve": ("tandem_cli.approve", "Let the step at which a release waits pass."),
+    "rollback": ("tandem_cli.rollback", "Bring an earlier version back, init image included."),
     "generate": ("tandem_cli.generate", "Make the definitions and the addon from blueprints."),
     "controller": ("tandem_cli.controller", "Run the controller."),
 }
