@@ -171,11 +171,17 @@ class _ComponentRender:
             first = str(e).strip().partition("\n")[0]
             raise self._fault(place, f"{what} cannot be rendered: {first}") from None
         if rendered.errs:
-            raise self._fault(place, f"{what}: {rendered.errs[0]}")
+            said = rendered.errs[0]
+            raise self._fault([*place, *_named_in(said, properties)], f"{what}: {said}")
         return rendered
 
     def _fault(self, place: YamlPath, message: str) -> SourceError:
         return self._document.error(place, f"component {self._component.name}: {message}")
+
+
+def _named_in(message: str, properties: Mapping[str, Any]) -> list[str]:
+    """Return the property that a template's message begins with ("step 2 ..." is `steps`)."""
+    return [name for name in properties if message.startswith(name.removesuffix("s"))][:1]
 
 
 _STAGES = ("PreDispatch", "", "DefaultDispatch", "PostDispatch")

@@ -36,7 +36,7 @@ class Catalog:
 
     def _unknown(self, kind: str, name: str) -> str:
         known = sorted({d.name for d in self._all if d.kind == kind})
-        close = difflib.get_close_matches(name, known, n=1)
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
         hint = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(known) or 'none'}"
         return f"unknown {kind} type `{name}`; {hint}"
 

@@ -6,8 +6,10 @@ import importlib
 import os
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 PATH_VARIABLE = "TANDEM_CUE"
 INSTALL_HINT = (
@@ -26,15 +28,27 @@ class CueMissingError(Exception):
 
 @cache
 def binary() -> Path:
-    """Return the path of `cue`: the variable, then PATH, then the dev cluster's tools."""
+    """Return the path of `cue`: the variable, then PATH, then a checkout's dev cluster."""
     stated = os.environ.get(PATH_VARIABLE) or shutil.which("cue")
     if stated:
         return Path(stated)
-    try:
-        tools = importlib.import_module("devcluster.tools")
-    except ImportError:
-        raise CueMissingError(INSTALL_HINT) from None
+    tools = _dev_tools()
+    if tools is None:
+        raise CueMissingError(INSTALL_HINT)
     return Path(tools.cue_path())
+
+
+def _dev_tools() -> ModuleType | None:
+    """Return the dev cluster's module that builds tools, where we run inside a checkout."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "devcluster" / "tools.py").is_file():
+            sys.path.append(str(folder))
+            break
+    try:
+        return importlib.import_module("devcluster.tools")
+    except ImportError:
+        return None
 
 
 def export(text: str, expression: str) -> bytes:

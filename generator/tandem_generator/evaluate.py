@@ -17,8 +17,8 @@ from tandem_generator import cue, faults
 from tandem_generator.cuetext import literal
 
 _NAME = re.compile(r'^"?([a-z0-9][a-z0-9.-]*)"?: \{', re.MULTILINE)
-_TYPE = re.compile(r'^\s+type:\s+"([a-z-]+)"', re.MULTILINE)
-_FIELD = re.compile(r"^\t+(\w+)[?!]?:", re.MULTILINE)
+_TYPE = re.compile(r'\btype:\s*"([a-z-]+)"')
+_FIELD = re.compile(r"^\t+([A-Za-z]\w*)[?!]?:", re.MULTILINE)
 _STAGE = re.compile(r'^\s+stage:\s+"(\w+)"', re.MULTILINE)
 _VERSION = re.compile(r'^\s+version:\s+"([0-9.]+)"', re.MULTILINE)
 
@@ -34,8 +34,9 @@ class Definition(msgspec.Struct, frozen=True):
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
-        """All names that stand as fields in the template; for suggestions only."""
-        return tuple(dict.fromkeys(_FIELD.findall(self.text)))
+        """The names of parameters and of their fields; for suggestions only."""
+        schema = self.text.rpartition("\n\tparameter: {")[2]
+        return tuple(dict.fromkeys(_FIELD.findall(schema)))
 
 
 class Rendered(msgspec.Struct, frozen=True, rename="camel"):

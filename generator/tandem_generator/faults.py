@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
+from tandem_generator import cuetext
 from tandem_generator.source import Json
 
 _ERROR = re.compile(r"^tandem\.(?:rendered\.)?parameter\.?(?P<path>[^:\s]*): (?P<text>.+?):?$")
 _INCOMPLETE = re.compile(r"incomplete value (?P<type>.+)")
 _MISMATCH = re.compile(r"\(mismatched types (?P<one>[^ ]+) and (?P<other>[^)]+)\)")
+_CONFLICT = re.compile(r'conflicting values ("[^"]*"|\S+) and ("[^"]*"|\S+)$')
 _NAMES = {
     "struct": "an object",
     "list": "a list",
@@ -65,7 +67,7 @@ def _best(group: Sequence[Fault]) -> Fault:
     expected = [m.message.partition(", expected ") for m in deepest]
     if len(deepest) == 1 or not all(e[2] for e in expected):
         return first
-    alternatives = " or ".join(dict.fromkeys(e[2] for e in expected))
+    alternatives = " or ".join(sorted({e[2] for e in expected}))
     return Fault(first.path, f"{expected[0][0]}, expected {alternatives}")
 
 
@@ -82,6 +84,10 @@ def _sentence(
         kind = _cue_type(value)
         other = mismatch["other"] if mismatch["one"] == kind else mismatch["one"]
         return f"`{name}` is {_name_of(kind)}, expected {_name_of(other)}"
+    if conflict := _CONFLICT.search(text):
+        value = cuetext.literal(_value_at(given, path))
+        other = conflict[2] if conflict[1] == value else conflict[1]
+        return f"`{name}` is {value}, expected {other}"
     return f"`{name}`: {text}"
 
 
@@ -91,7 +97,7 @@ def show(path: Sequence[str | int]) -> str:
 
 
 def _suggestion(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
     return f"; did you mean `{close[0]}`?" if close else ""
 
 

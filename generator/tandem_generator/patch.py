@@ -17,7 +17,8 @@ import msgspec
 from tandem_generator.source import Json
 
 _RULE = re.compile(r"^//\s*\+(patchKey|patchStrategy)=(.+)$")
-_LABEL = re.compile(r'(?:"([^"]+)"|(\w+))[?!]?:\s*(?=[\[{]|$|[^:]*$)')
+_CHAIN = re.compile(r'^(?:(?:"[^"]+"|\w+)[?!]?:\s*)+')
+_LABEL = re.compile(r'"([^"]+)"|(\w+)')
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -42,8 +43,8 @@ def rules(cue_text: str) -> dict[str, Rule]:
                 Rule(key, pending.strategy) if rule[1] == "patchKey" else Rule(pending.key, key)
             )
         elif line and not line.startswith("//"):
-            if pending != Rule() and (labels := _LABEL.findall(line)):
-                found["".join(labels[-1])] = pending
+            if pending != Rule() and (chain := _CHAIN.match(line)):
+                found["".join(_LABEL.findall(chain[0])[-1])] = pending
             pending = Rule()
     return found
 
