@@ -14,6 +14,13 @@ CANARY_DEPLOYMENT = "rollouts.kruise.io/canary-deployment"
 ROLLOUT_ID = "rollouts.kruise.io/rollout-id"
 """Label of a workload: the user's own name of a release."""
 
+BREAK_GLASS = "tandem.oam.dev/break-glass"
+"""Label on a workload; "true" lets every update of it pass, without take-over or hold.
+
+The policies that guard workloads while no Tandem process runs name it too. Setting it is
+an ordinary write, so it is in the audit log.
+"""
+
 ROLLBACK = "tandem.oam.dev/rollback"
 """Annotation on a Rollout that asks for a rollback; kubectl alone can set it.
 
