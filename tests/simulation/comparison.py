@@ -17,7 +17,7 @@ from tests.simulation.store import Key
 
 
 class Comparison:
-    """A Deployment in both worlds. `agreed` counts edits, `races` names those with an unlikely end."""
+    """A Deployment in both worlds. `agreed` counts edits, `races` names the unlikely ends."""
 
     def __init__(self, real: RealDeployment, body: Obj) -> None:
         self.real = real
@@ -57,7 +57,8 @@ class Comparison:
         self._take_over_names(before, state)
         possible = {model_reading(m, self.real.name): m for m in outcomes(before)}
         if seen in possible:
-            self.races.append(what)
+            likely_end = model_reading(likely(before), self.real.name)
+            self.races.append(f"After {what}\nnot {likely_end}\nbut {seen}")
             return possible[seen]
         listed = "\n".join(map(str, possible))
         raise AssertionError(f"After {what}\nthe real cluster has\n{seen}\nthe model\n{listed}")
@@ -83,6 +84,18 @@ class Comparison:
                 Key(Kind.REPLICA_SET, stored["metadata"]["namespace"], name),
                 {"creationTimestamp": created[name]},
             )
+
+
+def named(body: Obj, name: str) -> Obj:
+    """Return a Deployment's body under another name, with labels of its own."""
+    spec = body["spec"]
+    labels = {"app": name}
+    template = {**spec["template"], "metadata": {"labels": labels}}
+    return {
+        **body,
+        "metadata": {**body["metadata"], "name": name},
+        "spec": {**spec, "selector": {"matchLabels": labels}, "template": template},
+    }
 
 
 def _hash(replica_set: Obj) -> str:
