@@ -18,7 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from tandem_controller.install import install_crds
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.resource import Resource
-from tandem_controller.kube.watch_stream import WatchEventType
+from tandem_controller.kube.wait import wait_for
 
 NAMESPACE = "default"
 REPLICAS = 10
@@ -196,27 +196,9 @@ def _healthy(obj: dict[str, Any]) -> bool:
 async def _wait(
     client: Client, resource: Resource, name: str, reached: Callable[[dict[str, Any]], bool]
 ) -> None:
-    """Watch one object until it is as wanted; at most a minute.
-
-    Raises:
-        TimeoutError: when it is not by then.
-    """
-    async with asyncio.timeout(60):
-        raw = json.loads(await client.get(resource, name, NAMESPACE))
-        if reached(raw):
-            return
-        version = raw["metadata"]["resourceVersion"]
-        watch = client.watch(
-            resource,
-            namespace=NAMESPACE,
-            resource_version=version,
-            timeout_seconds=60,
-            field_selector=f"metadata.name={name}",
-        )
-        async with aclosing(watch) as events:
-            async for event in events:
-                if event.type is not WatchEventType.BOOKMARK and reached(json.loads(event.object)):
-                    return
+    await wait_for(
+        client, resource, name, NAMESPACE, lambda o: o is not None and reached(o), seconds=60
+    )
 
 
 async def _patch(client: Client, name: str, spec: dict[str, Any]) -> None:

@@ -1,0 +1,187 @@
+"""What cluster tests stand on: a namespace, a client, and the controller as a process."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from devcluster.cluster import DevCluster
+from tandem_controller.effect import Kind
+from tandem_controller.kinds import WATCHED
+from tandem_controller.kube.client import Client, PatchType
+from tandem_controller.kube.resource import Resource
+from tandem_controller.kube.wait import wait_for
+
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+WAIT_SECONDS = 40.0
+Obj = dict[str, Any]
+
+
+class ControllerProcess:
+    """One replica of the controller beside its cluster."""
+
+    def __init__(self, cluster: DevCluster, name: str = "tandem-controller") -> None:
+        self._cluster = cluster
+        self.log = cluster.logs / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process; what it writes is appended to its log."""
+        command = [
+            *(str(Path(sys.executable).with_name("tandem")), "controller", "run"),
+            *("--kubeconfig", str(self._cluster.kubeconfig_for("tandem-controller"))),
+            *("--namespace", "kube-system", "--log-level", "debug"),
+            *("--health-address", "127.0.0.1", "--health-port", "0"),
+        ]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """SIGKILL: it cannot finish anything."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM, as kubelet does."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(timeout=30)
+            self._process = None
+
+
+class Bed:
+    """One namespace of the cluster and what tests do in it."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self.client = client
+        self.namespace = namespace
+
+    async def create(self, kind: Kind, body: Obj) -> Obj:
+        """Create an object in this namespace."""
+        metadata = {**body["metadata"], "namespace": self.namespace}
+        raw = await self.client.create(
+            WATCHED[kind].resource,
+            {**body, "metadata": metadata},
+            self.namespace,
+            field_manager="test",
+        )
+        return _decoded(raw)
+
+    async def get(self, kind: Kind, name: str) -> Obj:
+        """Return an object."""
+        return _decoded(await self.client.get(WATCHED[kind].resource, name, self.namespace))
+
+    async def items(self, kind: Kind) -> list[Obj]:
+        """Return all objects of a kind in this namespace."""
+        raw = await self.client.list_page(
+            WATCHED[kind].resource,
+            namespace=self.namespace,
+            limit=500,
+            continue_token=None,
+            resource_version=None,
+            label_selector=None,
+            field_selector=None,
+        )
+        return list(_decoded(raw)["items"])
+
+    async def patch(self, kind: Kind, name: str, body: Obj, subresource: str | None = None) -> Obj:
+        """Merge-patch an object as a user does."""
+        raw = await self.client.patch(
+            WATCHED[kind].resource,
+            name,
+            body,
+            self.namespace,
+            subresource=subresource,
+            patch_type=PatchType.MERGE,
+        )
+        return _decoded(raw)
+
+    async def delete(self, kind: Kind, name: str) -> None:
+        """Delete an object."""
+        await self.client.delete(WATCHED[kind].resource, name, self.namespace, uid=None)
+
+    async def until(
+        self, kind: Kind, name: str, wanted: Callable[[Obj | None], bool]
+    ) -> Obj | None:
+        """Wait by a watch."""
+        resource = WATCHED[kind].resource
+        return await wait_for(
+            self.client, resource, name, self.namespace, wanted, seconds=WAIT_SECONDS
+        )
+
+    async def until_phase(self, name: str, phase: str) -> None:
+        """Wait until a Rollout is in a phase."""
+        await self.until(Kind.ROLLOUT, name, lambda o: _status(o).get("phase") == phase)
+
+    async def until_paused(self, name: str, step: int) -> None:
+        """Wait until a Rollout waits at a step."""
+
+        def waits(obj: Obj | None) -> bool:
+            canary = _status(obj).get("canaryStatus", {})
+            place = (canary.get("currentStepIndex"), canary.get("currentStepState"))
+            return place == (step, "StepPaused")
+
+        await self.until(Kind.ROLLOUT, name, waits)
+
+    async def until_message(self, name: str, part: str) -> None:
+        """Wait until a Rollout's message says something."""
+        await self.until(Kind.ROLLOUT, name, lambda o: part in _status(o).get("message", ""))
+
+    async def approve(self, name: str) -> None:
+        """Approve the step that waits, by a status write."""
+        body = {"status": {"canaryStatus": {"currentStepState": "StepReady"}}}
+        await self.patch(Kind.ROLLOUT, name, body, subresource="status")
+
+    async def sizes(self, name: str) -> dict[str, int]:
+        """Return how many pods a Deployment's ReplicaSets were asked for, by business image."""
+        out: dict[str, int] = {}
+        for rs in await self.items(Kind.REPLICA_SET):
+            owner = rs["metadata"]["ownerReferences"][0]["name"]
+            image = rs["spec"]["template"]["spec"]["containers"][0]["image"]
+            if owner == name and rs["spec"].get("replicas", 0):
+                out[image] = out.get(image, 0) + rs["spec"]["replicas"]
+        return out
+
+
+def _status(obj: Obj | None) -> Obj:
+    return (obj or {}).get("status", {})
+
+
+def _decoded(raw: bytes) -> Obj:
+    value: Obj = msgspec.json.decode(raw)
+    return value
+
+
+def user_fields(obj: Obj) -> Obj:
+    """Return an object less the fields that the API server and other controllers own."""
+    metadata = {
+        key: value
+        for key, value in obj["metadata"].items()
+        if key in ("name", "namespace", "labels", "annotations", "finalizers", "ownerReferences")
+    }
+    annotations = {
+        key: value
+        for key, value in metadata.get("annotations", {}).items()
+        if not key.startswith("deployment.kubernetes.io/")
+    }
+    metadata.pop("annotations", None)
+    if annotations:
+        metadata["annotations"] = annotations
+    return {**{k: v for k, v in obj.items() if k != "status"}, "metadata": metadata}
+
+
+def images(pods: Iterable[Obj]) -> set[tuple[str, str]]:
+    """Return the pairs of init and business image that pods run."""
+    return {
+        (p["spec"]["initContainers"][0]["image"], p["spec"]["containers"][0]["image"])
+        for p in pods
+        if "deletionTimestamp" not in p["metadata"]
+    }

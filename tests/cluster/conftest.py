@@ -1,0 +1,53 @@
+"""Fixtures of the tests that run the controller against a real API server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import pytest
+
+from devcluster.cluster import DevCluster
+from tandem_controller.install import install
+from tandem_controller.kube.client import Client
+from tests.cluster.bed import NAMESPACES, Bed, ControllerProcess
+
+CONTROLLER_USER = "tandem-controller"
+
+
+@pytest.fixture(scope="session")
+def tandem(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
+    """A cluster of its own in which the controller runs."""
+    folder = tmp_path_factory.mktemp("tandem")
+    with DevCluster("tandem", state_dir=folder) as cluster:
+        asyncio.run(_install(cluster))
+        controller = ControllerProcess(cluster)
+        controller.start()
+        try:
+            yield cluster
+        finally:
+            controller.stop()
+
+
+async def _install(cluster: DevCluster) -> None:
+    client = await Client.connect(kubeconfig=cluster.kubeconfig, user_agent="test")
+    try:
+        await install(client, controller_user=CONTROLLER_USER)
+    finally:
+        await client.close()
+
+
+@pytest.fixture
+async def bed(tandem: DevCluster) -> AsyncIterator[Bed]:
+    """A namespace of one test's own, seen by an ordinary user."""
+    user = tandem.kubeconfig_for("tandem-user")
+    client = await Client.connect(kubeconfig=user, user_agent="test")
+    name = f"t-{uuid4().hex[:8]}"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    await client.create(NAMESPACES, body, field_manager="test")
+    try:
+        yield Bed(client, name)
+    finally:
+        await client.delete(NAMESPACES, name, uid=None)
+        await client.close()
