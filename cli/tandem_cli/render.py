@@ -70,6 +70,8 @@ def render(files: list[Path], definitions: list[Path], namespace: str) -> list[d
     objects: list[dict[str, Any]] = []
     for document in (d for file in files for d in source.load(file)):
         if application.is_application(document):
+            for note in application.left_out(document):
+                typer.echo(f"tandem: note: {note}", err=True)
             objects.extend(application.render(document, catalog, namespace))
         else:
             objects.append(source.plain(document.node))

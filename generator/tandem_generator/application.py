@@ -70,6 +70,16 @@ def is_application(document: Document) -> bool:
     return isinstance(node, Mapping) and node.get("kind") == "Application"
 
 
+def left_out(document: Document) -> list[SourceError]:
+    """Return what an Application states and only KubeVela can do, each with its line."""
+    spec = document.node.get("spec")
+    stated = [key for key in ("policies", "workflow") if isinstance(spec, Mapping) and key in spec]
+    return [
+        document.error(["spec", key], f"{key} is for KubeVela and is not rendered")
+        for key in stated
+    ]
+
+
 def render(document: Document, catalog: Catalog, namespace: str) -> list[dict[str, Any]]:
     """Return the objects of an Application in the order in which KubeVela applies them."""
     application = document.convert(Application)

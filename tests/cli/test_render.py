@@ -113,6 +113,16 @@ def test_annotations_of_the_application_reach_its_objects(
         assert "annotations" not in item.get("spec", {}).get("template", {}).get("metadata", {})
 
 
+def test_what_only_kubevela_can_do_is_noted(run: Run, root: Path, tmp_path: Path) -> None:
+    text = (root / "examples/shop-v1.yaml").read_text(encoding="utf-8")
+    file = write(tmp_path, text + "  workflow: {steps: [{name: go, type: suspend}]}\n")
+    result = run("render", file)
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"tandem: note: {file}:25: workflow is for KubeVela and is not rendered\n"
+    )
+
+
 def test_patches_of_a_trait_are_merged(run: Run, root: Path, tmp_path: Path) -> None:
     definitions = tmp_path / "definitions"
     definitions.mkdir()

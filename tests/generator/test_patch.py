@@ -1,6 +1,5 @@
 """Trait patches are merged by the rules in their comments."""
 
-
 import pytest
 
 from tandem_generator import patch
