@@ -21,7 +21,13 @@ import structlog
 
 from tandem_controller.kube.backoff import Backoff
 from tandem_controller.kube.client import PatchType
-from tandem_controller.kube.errors import ApiError, NotFound, TooManyRequests, Unavailable
+from tandem_controller.kube.errors import (
+    AlreadyExists,
+    ApiError,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
 from tandem_controller.kube.lease_record import micro_time
 from tandem_controller.kube.resource import Resource
 
@@ -32,8 +38,8 @@ SERIES_WRITE_SECONDS = 300.0
 SERIES_END_SECONDS = 360.0
 TRIES = 5
 NOTE_BYTES = 1024
-WORD_CHARACTERS = 128
-"""Limits of the API: pkg/apis/core/validation/events.go."""
+WORD_BYTES = 128
+"""Limits of the API: pkg/apis/core/validation/events.go in kubernetes/kubernetes."""
 
 log = structlog.get_logger()
 
@@ -168,7 +174,14 @@ class EventRecorder:
         """
         # The version differs at each reconcile and says nothing of the cause.
         about = regarding._replace(resource_version="")
-        said = _Said(about, related, type, _word(reason), _word(action), _note(note))
+        said = _Said(
+            about,
+            related,
+            type,
+            _cut(reason, WORD_BYTES),
+            _cut(action, WORD_BYTES),
+            _cut(note, NOTE_BYTES),
+        )
         series = self._series.get(said)
         if series is None:
             self._begin(said, regarding)
@@ -187,7 +200,7 @@ class EventRecorder:
 
     async def flush(self) -> None:
         """Write what is pending, once, before the process ends; bound it with a timeout."""
-        self._pending.extend(s for s in self._series.values() if self._is_behind(s))
+        self._pending = deque(s for s in self._series.values() if s.written_count < s.count)
         while self._pending:
             await self._write(self._pending.popleft())
 
@@ -257,6 +270,8 @@ class EventRecorder:
             if not series.written_count:
                 raise
             await self._create(series)  # Events live one hour
+        except AlreadyExists:
+            pass  # the answer to an earlier try was lost
         series.written_count = count
         series.next_write = _loop_time() + self._series_write_seconds
 
@@ -296,13 +311,9 @@ def _series_json(series: _Series, count: int) -> dict[str, Any]:
     return {"count": count, "lastObservedTime": micro_time(series.last_at)}
 
 
-def _word(text: str) -> str:
-    return text[:WORD_CHARACTERS]
-
-
-def _note(text: str) -> str:
+def _cut(text: str, length_bytes: int) -> str:
     """At most so many bytes, and no half character at the end."""
-    return text.encode()[:NOTE_BYTES].decode(errors="ignore")
+    return text.encode()[:length_bytes].decode(errors="ignore")
 
 
 def _loop_time() -> float:
