@@ -61,3 +61,9 @@ async def _established(client: Client, name: str) -> None:
         if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
             return
         await asyncio.sleep(0.05)
+
+
+async def install(client: Client, *, controller_user: str) -> None:
+    """Apply everything that the controller needs before it starts."""
+    del controller_user
+    await install_crds(client)

@@ -121,10 +121,10 @@ async def test_a_newer_version_replaces_a_release_in_progress(bed: Bed) -> None:
     await _stand(bed, routing=bodies.BY_ROUTE)
     await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images(*V2))
     await bed.until_paused("shop", 1)
+    second = _revision(await bed.get(Kind.ROLLOUT, "shop"))
     await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images(*V3))
-    await bed.until(
-        Kind.ROLLOUT, "shop", lambda o: bool(o) and "StepPaused" in str(o["status"]) and _is_v3(o)
-    )
+    await bed.until(Kind.ROLLOUT, "shop", lambda o: bool(o) and _revision(o) != second)
+    await bed.until_paused("shop", 1)
     assert await bed.sizes("shop") == {"shop:v1": 8, "shop:v3": 2}
     outcomes = sorted(
         (r["spec"]["images"][1]["image"], a.get("outcome", "open"))
@@ -134,9 +134,8 @@ async def test_a_newer_version_replaces_a_release_in_progress(bed: Bed) -> None:
     assert outcomes == [("shop:v1", "Baseline"), ("shop:v2", "Superseded"), ("shop:v3", "open")]
 
 
-def _is_v3(rollout: bodies.Obj) -> bool:
-    canary = rollout["status"]["canaryStatus"]
-    return bool(canary["canaryReplicas"] == 2 and canary["currentStepIndex"] == 1)
+def _revision(rollout: bodies.Obj) -> str:
+    return str(rollout["status"]["canaryStatus"]["canaryRevision"])
 
 
 async def test_scaling_to_zero_and_back_keeps_the_release_at_its_step(bed: Bed) -> None:

@@ -109,7 +109,7 @@ def finalising(
     canary = standing(
         case,
         index=max(place.index, 1),
-        state=place.state or StepState.UPGRADE,
+        state=_not_waiting(place.state),
         finalising_step=step,
         rolling_back=rolling_back,
     )
@@ -117,6 +117,14 @@ def finalising(
         phase=_phase(case), message=message, reason=reason, progressing=True, canary=canary
     )
     return report(case.snapshot.rollout, wanted, case.now, notes=notes, wake_at=wake_at)
+
+
+def _not_waiting(state: StepState | None) -> StepState:
+    """Return a state that nobody can approve, since nothing waits for it any more.
+
+    A stale StepPaused is what upstream leaves behind (openkruise/rollouts#339).
+    """
+    return state if state is StepState.COMPLETED else StepState.UPGRADE
 
 
 def standing(
