@@ -63,6 +63,11 @@ class Manifest(msgspec.Struct, frozen=True):
         """The object's name."""
         return str(self.body["metadata"]["name"])
 
+    @property
+    def kind(self) -> str:
+        """The object's kind."""
+        return str(self.body["kind"])
+
 
 class Inputs(msgspec.Struct, frozen=True):
     """All that the package is made of."""
@@ -98,7 +103,7 @@ def package(inputs: Inputs) -> dict[str, str]:
     for group, manifests in (("crd", inputs.crds), ("admission", inputs.admission)):
         for manifest in manifests:
             path = f"resources/{group}-{Path(manifest.file).stem}.cue"
-            files[path] = _object(group, manifest)
+            files[path] = _object(group, manifest, inputs.metadata)
     return files
 
 
@@ -109,6 +114,7 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "image": f"oamdev/{metadata.name}:{metadata.version}",
         "definitions": inputs.definitions,
         "admission": inputs.admission,
+        "mutating": any(m.kind.startswith("Mutating") for m in inputs.admission),
         "crd_names": [m.name for m in inputs.crds],
         "admission_names": sorted({metadata.name, *(m.name for m in inputs.admission)}),
         "example": inputs.example,
@@ -117,14 +123,24 @@ def _values(inputs: Inputs) -> dict[str, Any]:
     return values
 
 
-def _object(group: str, manifest: Manifest) -> str:
+def _object(group: str, manifest: Manifest, metadata: Metadata) -> str:
     values = {
         "origin": f"{group} {manifest.file}",
         "group": {"crd": "crds", "admission": "admission"}[group],
         "name": Path(manifest.file).stem,
         "body": manifest.body,
     }
-    return cuetext.render("addon/resources/object.cue.j2", values)
+    text = cuetext.render("addon/resources/object.cue.j2", values)
+    return text.replace(*_controllers_user(metadata.name))
+
+
+def _controllers_user(name: str) -> tuple[str, str]:
+    """Return the user whom admission exempts, as the files state it and as a CUE text.
+
+    The files name the default namespace; the addon's parameter may say another.
+    """
+    start, end = "system:serviceaccount:", f":{name}"
+    return f"{start}vela-system{end}", f"{start}\\(parameter.namespace){end}"
 
 
 def _parameter_rows(text: str) -> list[dict[str, str]]:

@@ -55,7 +55,7 @@ def test_the_folder_bears_the_addons_name(root: Path) -> None:
 def test_it_compiles_without_arguments(files: Mapping[str, str]) -> None:
     application = compiled(files, "output", {})
     kinds = {name: [o["kind"] for o in made] for name, made in objects(application).items()}
-    assert kinds["tandem-crds"] == ["Namespace"] + ["CustomResourceDefinition"] * 3
+    assert kinds["tandem-crds"] == ["CustomResourceDefinition"] * 3
     assert kinds["tandem-rbac"] == [
         "ServiceAccount",
         "ClusterRole",
@@ -80,6 +80,8 @@ def test_parameters_arrive(files: Mapping[str, str]) -> None:
     deployment = objects(application)["tandem-controller"][0]
     assert deployment["metadata"]["namespace"] == "ops"
     assert deployment["spec"]["replicas"] == 1
+    command = deployment["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert command == ["tandem", "controller", "run", "--namespace", "ops"]
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "mine"
     topology = [p for p in application["spec"]["policies"] if p["type"] == "topology"]
     assert topology[0]["properties"] == {"clusters": ["a", "b"]}
@@ -87,17 +89,30 @@ def test_parameters_arrive(files: Mapping[str, str]) -> None:
 
 def test_crds_can_be_left_to_others_and_are_never_deleted(files: Mapping[str, str]) -> None:
     application = compiled(files, "output", {"installCRDs": False})
-    assert [o["kind"] for o in objects(application)["tandem-crds"]] == ["Namespace"]
+    assert objects(application)["tandem-crds"] == []
     rules = {p["type"]: p["properties"]["rules"] for p in application["spec"]["policies"]}
-    kept = {"selector": {"resourceTypes": ["CustomResourceDefinition"]}, "strategy": "never"}
-    assert rules["garbage-collect"] == [kept]
+    kept = {"resourceTypes": ["CustomResourceDefinition", "Namespace"]}
+    assert rules["garbage-collect"] == [{"selector": kept, "strategy": "never"}]
 
 
-def test_the_crds_are_those_of_the_api(root: Path, files: Mapping[str, str]) -> None:
-    folder = root / "controller" / "tandem_controller" / "api" / "crds"
-    wanted = [yaml.safe_load(f.read_text()) for f in sorted(folder.glob("*.yaml"))]
-    made = objects(compiled(files, "output", {}))["tandem-crds"][1:]
-    assert made == wanted
+def test_a_namespace_is_made_unless_it_is_kubevelas(files: Mapping[str, str]) -> None:
+    """An addon that stated vela-system would claim it, and could take it away."""
+    for namespace, made in (("vela-system", []), ("ops", ["ops"])):
+        found = objects(compiled(files, "output", {"namespace": namespace}))["tandem-crds"]
+        assert [o["metadata"]["name"] for o in found if o["kind"] == "Namespace"] == made
+
+
+@pytest.mark.parametrize(
+    ("folder", "component"), [("crds", "tandem-crds"), ("admission", "tandem-admission")]
+)
+def test_objects_are_those_of_the_api(
+    root: Path, files: Mapping[str, str], folder: str, component: str
+) -> None:
+    stated = sorted((root / "controller/tandem_controller/api" / folder).glob("*.yaml"))
+    wanted = [yaml.safe_load(f.read_text(encoding="utf-8")) for f in stated]
+    wanted = [o for o in wanted if not o["kind"].startswith("MutatingAdmission")]
+    assert wanted
+    assert objects(compiled(files, "output", {}))[component] == wanted
 
 
 def test_the_topology_rules_are_yaml(files: Mapping[str, str]) -> None:
@@ -122,18 +137,36 @@ def test_rights_are_stated_one_by_one(files: Mapping[str, str]) -> None:
 def test_the_notes_compile(files: Mapping[str, str]) -> None:
     text = files["parameter.cue"] + "\nparameter: {}\n" + files["NOTES.cue"]
     notes = msgspec.json.decode(cue.export(text, "notes"))
-    assert "kubectl -n tandem-system rollout status deployment/tandem" in notes
+    assert "kubectl -n vela-system rollout status deployment/tandem" in notes
 
 
 def test_the_readme_lists_every_parameter(files: Mapping[str, str]) -> None:
     names = re.findall(r"^\t(\w+)\??: ", files["parameter.cue"], re.MULTILINE)
-    assert len(names) == 7
+    assert len(names) >= 7
     assert [n for n in names if f"| `{n}` |" not in files["README.md"]] == []
 
 
 def test_no_registry_host_is_named(files: Mapping[str, str]) -> None:
     image = re.findall(r'image: \*"([^"]+)"', files["parameter.cue"])
     assert image == ["oamdev/tandem:0.1.0"]
+
+
+def test_admission_exempts_the_controllers_own_user(files: Mapping[str, str]) -> None:
+    """Or the controller's own writes would be refused; whatever its namespace."""
+    arguments = {"namespace": "ops"}
+    made = objects(compiled(files, "output", arguments))["tandem-admission"]
+    policies = [o for o in made if o["kind"] == "ValidatingAdmissionPolicy"]
+    assert policies
+    for policy in policies:
+        text = msgspec.json.encode(policy).decode()
+        assert "system:serviceaccount:ops:tandem" in text
+        assert "vela-system" not in text
+
+
+def test_mutating_policies_need_to_be_asked_for(files: Mapping[str, str]) -> None:
+    """Most clusters do not serve them yet, and KubeVela would not get past the first."""
+    kinds = {o["kind"] for o in objects(compiled(files, "output", {}))["tandem-admission"]}
+    assert not {k for k in kinds if k.startswith("MutatingAdmission")}
 
 
 def test_a_file_with_two_objects_is_refused(tmp_path: Path) -> None:
