@@ -18,6 +18,9 @@ from tandem_controller.traffic.split import Backends, Split
 Rule = dict[str, Any]
 Ref = dict[str, Any]
 
+MAX_WEIGHT = 1_000_000
+"""The API's limit of a backendRef's weight."""
+
 
 class HTTPRouteProvider:
     """Splits traffic between two backendRefs of an HTTPRoute's rules."""
@@ -28,7 +31,8 @@ class HTTPRouteProvider:
         field = "trafficRoutings[0].gateway.httpRouteName"
         if traffic.http_route is None:
             return f"{field}: HTTPRoute {name!r} does not exist; create it or correct the name"
-        if not any(_names(rule, stable) for rule in _rules(traffic.http_route)):
+        namespace = traffic.http_route.metadata.namespace
+        if not any(_names(rule, stable, namespace) for rule in _rules(traffic.http_route)):
             return (
                 f"{field}: no rule of HTTPRoute {name!r} has Service {stable!r} as a backend; "
                 f"add it as a backendRef or correct trafficRoutings[0].service"
@@ -47,7 +51,7 @@ class HTTPRouteProvider:
         shares = [
             _share(rule, backends)
             for rule in _rules(traffic.http_route)
-            if _names(rule, backends.stable)
+            if _names(rule, backends.stable, backends.namespace)
         ]
         return max(shares, default=0)
 
@@ -101,27 +105,40 @@ def _plain_rules(
     the user made to the route in mid-release stays.
     """
     before = list((original or {}).get("rules") or ())
-    kept = [r for r in _rules(route) if not _only(r, backends.canary)]
-    plain = [_without_canary(rule, backends) for rule in kept]
-    return [_with_original_weights(rule, before, backends.stable) for rule in plain]
+    kept = [r for r in _rules(route) if not _only(r, backends.canary, backends.namespace)]
+    return [_plain(rule, backends, before) for rule in kept]
 
 
-def _without_canary(rule: Rule, backends: Backends) -> Rule:
-    if not _names(rule, backends.canary):
+def _plain(rule: Rule, backends: Backends, before: list[Rule]) -> Rule:
+    """Return a rule with the weights it had, found by everything but weights.
+
+    One that was edited in mid-release keeps its proportions; one without the canary is the
+    user's own word.
+    """
+    if not _names(rule, backends.canary, backends.namespace):
         return rule
-    refs = [ref for ref in _refs(rule) if not _is(ref, backends.canary)]
-    return {**rule, "backendRefs": refs}
+    plain = _united(rule, backends)
+    return next((old for old in before if _weightless(old) == _weightless(plain)), plain)
 
 
-def _with_original_weights(rule: Rule, before: list[Rule], stable: str) -> Rule:
-    """Return the rule with the weights it had, found by everything but weights."""
-    if not _names(rule, stable):
-        return rule
-    for old in before:
-        if _weightless(old) == _weightless(rule):
-            return old
-    refs = [{**ref, "weight": 1} if _is(ref, stable) else ref for ref in _refs(rule)]
-    return {**rule, "backendRefs": refs}
+def _united(rule: Rule, backends: Backends) -> Rule:
+    """Give each canary backendRef's weight back to its stable one, in lowest terms."""
+    refs = _refs(rule)
+    canaries = [ref for ref in refs if _is(ref, backends.canary, backends.namespace)]
+    stables = [ref for ref in refs if ref not in canaries]
+    sums = [sum(map(_weight, [ref, *_twins(ref, canaries, backends)])) for ref in stables]
+    divisor = math.gcd(*sums) or 1
+    united = [
+        {**ref, "weight": weight // divisor} for ref, weight in zip(stables, sums, strict=True)
+    ]
+    return {**rule, "backendRefs": united}
+
+
+def _twins(ref: Ref, canaries: list[Ref], backends: Backends) -> list[Ref]:
+    """Return the canary's backendRefs that took their weight from a stable one."""
+    if not _is(ref, backends.stable, backends.namespace):
+        return []
+    return [canary for canary in canaries if _nameless(canary) == _nameless(ref)]
 
 
 def _weightless(rule: Rule) -> Rule:
@@ -129,9 +146,13 @@ def _weightless(rule: Rule) -> Rule:
     return {**rule, "backendRefs": refs}
 
 
+def _nameless(ref: Ref) -> Ref:
+    return {k: v for k, v in ref.items() if k not in ("name", "weight")}
+
+
 def _split_rules(plain: list[Rule], backends: Backends, split: Split) -> Iterator[Rule]:
     for rule in plain:
-        if _names(rule, backends.stable):
+        if _names(rule, backends.stable, backends.namespace):
             yield from _matched_rules(rule, backends, split.matches)
             yield _weighted(rule, backends, split.weight or 0)
         else:
@@ -146,16 +167,25 @@ def _weighted(rule: Rule, backends: Backends, weight: int) -> Rule:
     if weight == 0:
         return rule
     refs = _refs(rule)
-    alone = len(refs) == 1
     out: list[Ref] = []
-    for ref in refs:
-        mine = 1 if alone else int(ref.get("weight", 1))
-        if _is(ref, backends.stable):
+    for ref, mine in zip(refs, _proportions(refs), strict=True):
+        if _is(ref, backends.stable, backends.namespace):
             out.append({**ref, "weight": mine * (100 - weight)})
             out.append({**ref, "name": backends.canary, "weight": mine * weight})
         else:
             out.append({**ref, "weight": mine * 100})
     return {**rule, "backendRefs": out}
+
+
+def _proportions(refs: list[Ref]) -> list[int]:
+    """Return the weights of backendRefs, small enough to be multiplied by 100."""
+    weights = [_weight(ref) for ref in refs]
+    largest = max(weights)
+    if len(weights) == 1:
+        return [min(1, largest)]
+    if largest * 100 <= MAX_WEIGHT:
+        return weights
+    return [math.ceil(weight * MAX_WEIGHT / (largest * 100)) for weight in weights]
 
 
 def _matched_rules(
@@ -173,7 +203,7 @@ def _matched_rules(
     refs = [
         {**{k: v for k, v in ref.items() if k != "weight"}, "name": backends.canary, "weight": 1}
         for ref in _refs(rule)
-        if _is(ref, backends.stable)
+        if _is(ref, backends.stable, backends.namespace)
     ]
     copy = {k: v for k, v in rule.items() if k != "name"}
     yield {**copy, "matches": combined, "backendRefs": refs}
@@ -202,29 +232,36 @@ def _refs(rule: Rule) -> list[Ref]:
     return list(rule.get("backendRefs") or ())
 
 
-def _is(ref: Ref, service: str) -> bool:
-    """Whether a backendRef names this Service; group and kind default to core Service."""
+def _is(ref: Ref, service: str, namespace: str) -> bool:
+    """Whether a backendRef of a route in this namespace names its Service.
+
+    Group, kind and namespace default to a core Service beside the route (Gateway API).
+    """
     return (
         ref.get("name") == service
         and (ref.get("kind") or "Service") == "Service"
         and not ref.get("group")
+        and (ref.get("namespace") or namespace) == namespace
     )
 
 
-def _names(rule: Rule, service: str) -> bool:
-    return any(_is(ref, service) for ref in _refs(rule))
+def _weight(ref: Ref) -> int:
+    return int(ref.get("weight", 1))
 
 
-def _only(rule: Rule, service: str) -> bool:
+def _names(rule: Rule, service: str, namespace: str) -> bool:
+    return any(_is(ref, service, namespace) for ref in _refs(rule))
+
+
+def _only(rule: Rule, service: str, namespace: str) -> bool:
     refs = _refs(rule)
-    return bool(refs) and all(_is(ref, service) for ref in refs)
+    return bool(refs) and all(_is(ref, service, namespace) for ref in refs)
 
 
 def _share(rule: Rule, backends: Backends) -> int:
     """Percentage of the rule's stable-and-canary traffic that goes to the canary, rounded up."""
-    weights = {True: 0, False: 0}
-    for ref in _refs(rule):
-        if _is(ref, backends.stable) or _is(ref, backends.canary):
-            weights[_is(ref, backends.canary)] += int(ref.get("weight", 1))
-    total = sum(weights.values())
-    return math.ceil(100 * weights[True] / total) if total else 0
+    stable, canary = (
+        sum(_weight(ref) for ref in _refs(rule) if _is(ref, service, backends.namespace))
+        for service in (backends.stable, backends.canary)
+    )
+    return math.ceil(100 * canary / (stable + canary)) if stable + canary else 0
