@@ -44,11 +44,14 @@ def sync_deployment(
     name_hash: TemplateHash = template_hash,
     *,
     most_writes: int | None = None,
+    contested: bool = True,
 ) -> None:
     """Do what the Deployment controller does when it looks at a Deployment once.
 
-    With `most_writes` the sync ends after so many writes to ReplicaSets, as it does when
-    the next one meets a conflict because the ReplicaSet controller wrote a status meanwhile.
+    A sync ends without its other writes when one meets a conflict, because the ReplicaSet
+    controller wrote a status meanwhile. A second write to the same ReplicaSet nearly always
+    does (seen in audit logs), unless it is not `contested`; any other may, and `most_writes`
+    says after how many.
     """
     d = DeploymentState.of(stored, store.controlled_by(Kind.REPLICA_SET, stored))
     try:
@@ -56,10 +59,19 @@ def sync_deployment(
     except AlreadyExistsError:
         # A ReplicaSet of this name belongs to somebody else: try another name next time.
         status = {**d.status, "collisionCount": d.collisions + 1}
-    for write in d.writes[:most_writes]:
+    accepted = _until_second(d.writes) if contested else d.writes
+    accepted = accepted[:most_writes]
+    for write in accepted:
         _send(store, d, write)
-    if most_writes is None or len(d.writes) <= most_writes:
+    if len(accepted) == len(d.writes):
         _write_status(store, d, status)
+
+
+def _until_second(writes: list[SetWrite]) -> list[SetWrite]:
+    """Return the writes before the first that repeats a ReplicaSet."""
+    names = [w.target.name for w in writes]
+    repeated = (i for i, name in enumerate(names) if name in names[:i])
+    return writes[: next(repeated, len(writes))]
 
 
 def _decide(d: DeploymentState, store: Store, name_hash: TemplateHash) -> Obj:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -71,6 +72,8 @@ class Model:
         self.store = Store(admission)
         self.kubelet = Kubelet()
         self.template_hash = template_hash
+        self.contested = True
+        """Whether a sync's second write to one ReplicaSet meets a conflict (`sync_deployment`)."""
 
     def copy(self) -> Model:
         """Return an independent world in the same state."""
@@ -78,6 +81,7 @@ class Model:
         twin.store = self.store.copy()
         twin.kubelet = self.kubelet.copy()
         twin.template_hash = self.template_hash
+        twin.contested = self.contested
         return twin
 
     @property
@@ -133,13 +137,22 @@ class Model:
     ) -> bool:
         """Let a controller look once at all of its objects, or at one; say if it wrote.
 
-        `most_writes` cuts a sync of the Deployment controller short, as a conflict does.
+        `most_writes` ends a sync of the Deployment controller early, as a conflict does.
         """
         before = self.store.version
         if controller is Controller.GARBAGE:
             collect(self.store)
             return self.store.version != before
-        sync = self._sync_of(controller, most_writes)
+        if controller is Controller.DEPLOYMENT:
+            sync = partial(
+                sync_deployment,
+                self.store,
+                name_hash=self.template_hash,
+                most_writes=most_writes,
+                contested=self.contested,
+            )
+        else:
+            sync = self._sync_of(controller)
         for obj in self.store.all_of(_WATCHED[controller]):
             if name in (None, obj["metadata"]["name"]):
                 sync(obj)
@@ -155,11 +168,7 @@ class Model:
                 return
         raise AssertionError(f"the model did not settle in {rounds} rounds")
 
-    def _sync_of(self, controller: Controller, most_writes: int | None) -> Callable[[Obj], None]:
-        if controller is Controller.DEPLOYMENT:
-            return lambda obj: sync_deployment(
-                self.store, obj, self.template_hash, most_writes=most_writes
-            )
+    def _sync_of(self, controller: Controller) -> Callable[[Obj], None]:
         if controller is Controller.REPLICA_SET:
             return lambda obj: sync_replica_set(self.store, obj)
         if controller is Controller.KUBELET:

@@ -85,4 +85,6 @@ def _wander(model: Model, chance: random.Random, steps: int = 80) -> None:
             continue
         conflict = controller is Controller.DEPLOYMENT and chance.random() < 0.3
         most_writes = chance.randrange(3) if conflict else None
+        model.contested = chance.random() < 0.7
         model.step(controller, chance.choice(names), most_writes=most_writes)
+    model.contested = True
