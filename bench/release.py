@@ -25,7 +25,7 @@ from typing import Any
 
 from devcluster.cluster import DevCluster
 from tandem_controller.effect import Kind
-from tandem_controller.install import install_crds
+from tandem_controller.install import install
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.resource import Resource
@@ -100,7 +100,7 @@ def controller(cluster: DevCluster) -> Iterator[None]:
 
 async def _measure(cluster: DevCluster, runs: int) -> tuple[list[Run], list[Run]]:
     async with _client(cluster.kubeconfig) as admin:
-        await install_crds(admin)
+        await install(admin, writers=[CONTROLLER])
     async with _client(cluster.kubeconfig_for(BENCH)) as client:
         await _set_up(client)
         ours = [await _release(cluster, client, number) for number in range(1, runs + 1)]
@@ -135,7 +135,7 @@ async def _release(cluster: DevCluster, client: Client, number: int) -> Run:
     """Change the template and wait until the Rollout is Healthy again."""
     before = _offset(cluster)
     started = time.monotonic()
-    await _patch(client, "shop", {"template": _template("shop", number), "paused": True})
+    await _patch(client, "shop", {"template": _template("shop", number)})
     await _wait(client, ROLLOUT, "shop", lambda o: not _healthy(o))
     await _wait(client, ROLLOUT, "shop", _healthy)
     seconds = time.monotonic() - started

@@ -7,12 +7,18 @@ cluster, and for tests.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 
 from tandem_controller.api.crd import crds
+from tandem_controller.api.guard import (
+    GROUP,
+    MUTATING_VERSIONS,
+    mutating_policies,
+    validating_policies,
+)
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.resource import Resource
 
@@ -63,7 +69,27 @@ async def _established(client: Client, name: str) -> None:
         await asyncio.sleep(0.05)
 
 
-async def install(client: Client, *, controller_user: str) -> None:
-    """Apply everything that the controller needs before it starts."""
-    del controller_user
+async def install(client: Client, *, writers: Collection[str]) -> None:
+    """Apply everything that protects and describes releases, before the controller starts.
+
+    `writers` are the users that Tandem writes as.
+    """
     await install_crds(client)
+    for policy in validating_policies(writers):
+        await apply(client, _guard(policy), policy)
+    for version in MUTATING_VERSIONS:
+        if "mutatingadmissionpolicies" in await client.server_resources(GROUP, version):
+            for policy in mutating_policies(writers, version):
+                await apply(client, _guard(policy), policy)
+            return
+
+
+def _guard(body: Mapping[str, Any]) -> Resource:
+    group, version = body["apiVersion"].split("/")
+    kind = body["kind"]
+    return Resource(group, version, _plural(kind), kind, namespaced=False)
+
+
+def _plural(kind: str) -> str:
+    lower = kind.lower()
+    return f"{lower[:-1]}ies" if lower.endswith("y") else f"{lower}s"

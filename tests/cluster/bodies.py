@@ -39,7 +39,7 @@ def new_images(init: str, image: str) -> Obj:
         "initContainers": [{"name": "init", "image": init}],
         "containers": [{"name": "business", "image": image}],
     }
-    return {"spec": {"paused": True, "template": {"spec": spec}}}
+    return {"spec": {"template": {"spec": spec}}}
 
 
 def service(name: str = "shop") -> Obj:

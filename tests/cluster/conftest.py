@@ -18,29 +18,36 @@ CONTROLLER_USER = "tandem-controller"
 
 @pytest.fixture(scope="session")
 def tandem(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
-    """A cluster of its own in which the controller runs."""
+    """A cluster of its own, with everything installed that the controller needs."""
     folder = tmp_path_factory.mktemp("tandem")
     with DevCluster("tandem", state_dir=folder) as cluster:
         asyncio.run(_install(cluster))
-        controller = ControllerProcess(cluster)
-        controller.start()
-        try:
-            yield cluster
-        finally:
-            controller.stop()
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def tandem_process(tandem: DevCluster) -> Iterator[ControllerProcess]:
+    """The controller beside that cluster; whoever kills it starts it again."""
+    controller = ControllerProcess(tandem)
+    controller.start()
+    try:
+        yield controller
+    finally:
+        controller.stop()
 
 
 async def _install(cluster: DevCluster) -> None:
     client = await Client.connect(kubeconfig=cluster.kubeconfig, user_agent="test")
     try:
-        await install(client, controller_user=CONTROLLER_USER)
+        await install(client, writers=[CONTROLLER_USER])
     finally:
         await client.close()
 
 
 @pytest.fixture
-async def bed(tandem: DevCluster) -> AsyncIterator[Bed]:
+async def bed(tandem: DevCluster, tandem_process: ControllerProcess) -> AsyncIterator[Bed]:
     """A namespace of one test's own, seen by an ordinary user."""
+    del tandem_process
     user = tandem.kubeconfig_for("tandem-user")
     client = await Client.connect(kubeconfig=user, user_agent="test")
     name = f"t-{uuid4().hex[:8]}"
