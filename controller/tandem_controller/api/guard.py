@@ -1,0 +1,61 @@
+"""Admission policies: what protects workloads inside the API server, without any Tandem process.
+
+Two of each kind, under the same names: `tandem-take-over` for a new template and
+`tandem-hold` for a release in progress. The validating ones are served by every supported
+cluster and refuse; the mutating ones are installed where they are served and do the right
+thing instead, before the validating ones look. So all that a cluster can have may be installed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tandem_controller.api.fingerprint import canonical
+
+DIRECTORY = Path(__file__).parent / "admission"
+GROUP = "admissionregistration.k8s.io"
+MUTATING_VERSIONS = ("v1", "v1beta1")
+"""Best first."""
+
+_WRITERS_CONDITION = "not-tandem"
+
+
+def validating_policies(writers: Collection[str]) -> tuple[dict[str, Any], ...]:
+    """Return the ValidatingAdmissionPolicies and their bindings.
+
+    `writers` are the users that Tandem writes as; without the exemption its own restoring
+    write would be refused.
+    """
+    return tuple(with_writers(body, writers) for body in _load(DIRECTORY))
+
+
+def mutating_policies(writers: Collection[str], version: str) -> tuple[dict[str, Any], ...]:
+    """Return the MutatingAdmissionPolicies and their bindings, in a version the server has."""
+    bodies = (with_writers(body, writers) for body in _load(DIRECTORY / "mutating"))
+    return tuple(body | {"apiVersion": f"{GROUP}/{version}"} for body in bodies)
+
+
+def with_writers(policy: Mapping[str, Any], writers: Collection[str]) -> dict[str, Any]:
+    """Return a policy that exempts these users; a binding comes back as it is."""
+    changed = copy.deepcopy(dict(policy))
+    for condition in changed["spec"].get("matchConditions", ()):
+        if condition["name"] == _WRITERS_CONDITION:
+            condition["expression"] = not_written_by(writers)
+    return changed
+
+
+def not_written_by(writers: Collection[str]) -> str:
+    """Return a CEL condition: the request is none of these users'."""
+    return f"!(request.userInfo.username in {canonical(sorted(writers)).decode()})"
+
+
+def _load(directory: Path) -> list[dict[str, Any]]:
+    return [
+        yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        for path in sorted(directory.glob("*.yaml"))
+    ]

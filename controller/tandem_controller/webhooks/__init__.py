@@ -1,0 +1,1 @@
+"""The admission and conversion server: HTTP, TLS and certificates around pure functions."""

@@ -1,0 +1,143 @@
+"""The webhook configurations that point the API server to Tandem.
+
+All webhooks have failurePolicy Ignore. Workloads are guarded by admission policies in the
+API server itself (`api/guard.py`). Rollouts must stay writable while every Tandem process
+is dead, because KubeVela creates, suspends and resumes them; the controller validates
+again and says in the status what admission would have refused.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tandem_controller.api.guard import GROUP, not_written_by
+from tandem_controller.api.rollout import GROUP as ROLLOUT_GROUP
+from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING
+
+NAME = "tandem"
+TIMEOUT_SECONDS = 5
+
+WORKLOADS_PATH = "/mutate-workloads"
+ROLLOUTS_PATH = "/validate-rollouts"
+ROLLOUTS_MUTATE_PATH = "/mutate-rollouts"
+STATUS_PATH = "/mutate-rollouts-status"
+CONVERT_PATH = "/convert"
+
+_NOT_SYSTEM = {
+    "matchExpressions": [
+        {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]}
+    ]
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where the API server reaches the webhooks: a base URL, or a Service.
+
+    A URL is for a Tandem that runs beside its cluster, on loopback.
+    """
+
+    ca_bundle: bytes
+    url: str = ""
+    service_namespace: str = ""
+    service_name: str = ""
+    service_port: int = 443
+
+    def client_config(self, path: str) -> dict[str, Any]:
+        """Return the `WebhookClientConfig` of one path."""
+        bundle = {"caBundle": base64.b64encode(self.ca_bundle).decode()}
+        if self.url:
+            return {"url": self.url.rstrip("/") + path} | bundle
+        service = {
+            "namespace": self.service_namespace,
+            "name": self.service_name,
+            "port": self.service_port,
+            "path": path,
+        }
+        return {"service": service} | bundle
+
+
+def mutating_configuration(endpoint: Endpoint, writers: Collection[str]) -> dict[str, Any]:
+    """Return the MutatingWebhookConfiguration."""
+    not_ours = {"name": "not-tandem", "expression": not_written_by(writers)}
+    webhooks = [
+        _webhook("workloads", endpoint.client_config(WORKLOADS_PATH), _rule("deployments"))
+        | {
+            "matchConditions": [not_ours, *_WORKLOAD_CONDITIONS],
+            "namespaceSelector": _NOT_SYSTEM,
+            "reinvocationPolicy": "IfNeeded",
+        },
+        _webhook("rollouts", endpoint.client_config(ROLLOUTS_MUTATE_PATH), _rule("rollouts"))
+        | {"matchConditions": [not_ours]},
+        _webhook("status", endpoint.client_config(STATUS_PATH), _rule("rollouts/status"))
+        | {"matchConditions": [not_ours]},
+    ]
+    return _configuration("MutatingWebhookConfiguration", webhooks)
+
+
+def validating_configuration(endpoint: Endpoint, writers: Collection[str]) -> dict[str, Any]:
+    """Return the ValidatingWebhookConfiguration."""
+    not_ours = {"name": "not-tandem", "expression": not_written_by(writers)}
+    rule = _rule("rollouts", ("CREATE", "UPDATE"))
+    webhook = _webhook("validate", endpoint.client_config(ROLLOUTS_PATH), rule)
+    return _configuration(
+        "ValidatingWebhookConfiguration", [webhook | {"matchConditions": [not_ours]}]
+    )
+
+
+_WORKLOAD_CONDITIONS = [
+    {
+        "name": "new-template-or-release-in-progress",
+        "expression": (
+            "object.spec.template != oldObject.spec.template || "
+            "(has(oldObject.metadata.annotations) && "
+            f"'{IN_PROGRESSING}' in oldObject.metadata.annotations)"
+        ),
+    },
+    {
+        "name": "not-break-glass",
+        "expression": (
+            f"!(has(object.metadata.labels) && '{BREAK_GLASS}' in object.metadata.labels && "
+            f"object.metadata.labels['{BREAK_GLASS}'] == 'true')"
+        ),
+    },
+]
+"""Evaluated in the API server: without them every update of every Deployment would call us."""
+
+
+def _rule(resource: str, operations: Sequence[str] = ("UPDATE",)) -> dict[str, Any]:
+    workload = resource == "deployments"
+    return {
+        "apiGroups": ["apps" if workload else ROLLOUT_GROUP],
+        "apiVersions": ["v1"] if workload else ["v1alpha1", "v1beta1"],
+        "operations": list(operations),
+        "resources": [resource],
+        "scope": "Namespaced",
+    }
+
+
+def _webhook(
+    name: str, client_config: Mapping[str, Any], rule: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "name": f"{name}.tandem.oam.dev",
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": client_config,
+        "failurePolicy": "Ignore",
+        "matchPolicy": "Equivalent",
+        "rules": [rule],
+        "sideEffects": "None",
+        "timeoutSeconds": TIMEOUT_SECONDS,
+    }
+
+
+def _configuration(kind: str, webhooks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": kind,
+        "metadata": {"name": NAME},
+        "webhooks": webhooks,
+    }

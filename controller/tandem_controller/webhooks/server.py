@@ -1,0 +1,170 @@
+"""The webhook server: five routes over TLS, each a pure function behind a decoder.
+
+Handlers never call the API server: what they know of Rollouts comes from a cache
+(`RolloutLookup`). They are bare because latency is the API server's latency, and aiohttp
+alone answers in about half a millisecond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from tandem_controller.api.rollout import Rollout
+from tandem_controller.decide.admission import (
+    AdmissionRequest,
+    Verdict,
+    decode_review,
+    encode_review,
+)
+from tandem_controller.decide.admission_rollout import admit_rollout, give_back
+from tandem_controller.decide.admission_status import admit_status
+from tandem_controller.decide.admission_workload import admit_workload
+from tandem_controller.webhooks.certificates import Bundle
+from tandem_controller.webhooks.configuration import (
+    CONVERT_PATH,
+    ROLLOUTS_MUTATE_PATH,
+    ROLLOUTS_PATH,
+    STATUS_PATH,
+    WORKLOADS_PATH,
+)
+from tandem_controller.webhooks.convert import convert_review
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+"""A ConversionReview carries a whole list; etcd's limit is per object."""
+
+DRAIN_SECONDS = 10.0
+"""The API server goes on using open connections to a terminating pod (kubernetes#127335)."""
+
+log = structlog.get_logger()
+
+
+class RolloutLookup(Protocol):
+    """What admission may ask of the cache."""
+
+    def rollouts_for(self, namespace: str, kind: str, name: str) -> Iterable[Rollout]:
+        """The Rollouts that name a workload."""
+
+    def rollouts_in(self, namespace: str) -> Iterable[Rollout]:
+        """All Rollouts of a namespace."""
+
+    @property
+    def has_synced(self) -> bool:
+        """Whether the cache is complete."""
+
+
+Observe = Callable[[str, bool], None]
+"""Told of every answered review: the path, and whether it was allowed."""
+
+
+@dataclass(kw_only=True)
+class WebhookServer:
+    """Serves admission and conversion until stopped."""
+
+    lookup: RolloutLookup
+    writers: Collection[str]
+    host: str = "0.0.0.0"
+    port: int = 9443
+    observe: Observe = lambda _path, _allowed: None
+    _context: ssl.SSLContext = field(
+        default_factory=lambda: ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), init=False
+    )
+    _runner: web.AppRunner | None = field(default=None, init=False)
+    _draining: bool = field(default=False, init=False)
+
+    def use(self, bundle: Bundle) -> None:
+        """Serve new connections with this certificate; open ones go on.
+
+        OpenSSL reads certificates from files only; these live for the call alone.
+        """
+        with TemporaryDirectory(prefix="tandem-tls-") as folder:
+            cert, key = Path(folder, "tls.crt"), Path(folder, "tls.key")
+            cert.write_bytes(bundle.cert)
+            key.touch(mode=0o600)
+            key.write_bytes(bundle.key)
+            self._context.load_cert_chain(cert, key)
+
+    async def start(self) -> None:
+        """Listen; the certificate must be in use already."""
+        self._runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=DRAIN_SECONDS)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._context)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        log.info("Webhooks are served.", host=self.host, port=self.port)
+
+    async def stop(self, *, drain_seconds: float = DRAIN_SECONDS) -> None:
+        """Answer what still comes, closing each connection, then stop."""
+        self._draining = True
+        await asyncio.sleep(drain_seconds)
+        if self._runner:
+            await self._runner.cleanup()
+
+    def app(self) -> web.Application:
+        """Return the routes."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        admissions = {
+            WORKLOADS_PATH: self._workload,
+            ROLLOUTS_MUTATE_PATH: self._give_back,
+            ROLLOUTS_PATH: self._rollout,
+            STATUS_PATH: self._status,
+        }
+        for path, decide in admissions.items():
+            app.router.add_post(path, self._admission(path, decide))
+        app.router.add_post(CONVERT_PATH, self._convert)
+        app.router.add_get("/readyz", self._ready)
+        return app
+
+    def _admission(
+        self, path: str, decide: Callable[[AdmissionRequest], Verdict]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            try:
+                review = decode_review(await request.read())
+            except msgspec.MsgspecError as error:
+                return web.Response(status=400, text=f"not an AdmissionReview: {error}")
+            verdict = decide(review)
+            self.observe(path, verdict.allowed)
+            return self._answer(encode_review(review.uid, verdict))
+
+        return handle
+
+    def _workload(self, review: AdmissionRequest) -> Verdict:
+        known = self.lookup.rollouts_for(review.namespace, "Deployment", review.name)
+        return admit_workload(review, known, self.writers)
+
+    def _rollout(self, review: AdmissionRequest) -> Verdict:
+        name = review.name or (review.new.get("metadata") or {}).get("name", "")
+        others = (r for r in self.lookup.rollouts_in(review.namespace) if r.metadata.name != name)
+        return admit_rollout(review, others, self.writers)
+
+    def _give_back(self, review: AdmissionRequest) -> Verdict:
+        return give_back(review, self.writers)
+
+    def _status(self, review: AdmissionRequest) -> Verdict:
+        return admit_status(review, self.writers)
+
+    async def _convert(self, request: web.Request) -> web.Response:
+        try:
+            return self._answer(convert_review(await request.read()))
+        except msgspec.MsgspecError as error:
+            return web.Response(status=400, text=f"not a ConversionReview: {error}")
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        ready = self.lookup.has_synced and not self._draining
+        return web.Response(status=200 if ready else 503)
+
+    def _answer(self, body: bytes) -> web.Response:
+        response = web.Response(body=body, content_type="application/json")
+        if self._draining:
+            response.force_close()
+        return response

@@ -1,0 +1,222 @@
+"""The webhook server over real TLS: routes, hot certificates, draining."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tandem_controller.api.conversion import rollout_of
+from tandem_controller.api.rollout import Rollout
+from tandem_controller.webhooks.certificates import Bundle, renewed
+from tandem_controller.webhooks.configuration import (
+    CONVERT_PATH,
+    ROLLOUTS_MUTATE_PATH,
+    ROLLOUTS_PATH,
+    STATUS_PATH,
+    WORKLOADS_PATH,
+    Endpoint,
+    mutating_configuration,
+    validating_configuration,
+)
+from tandem_controller.webhooks.server import WebhookServer
+
+Obj = dict[str, Any]
+
+SHOP: Obj = {
+    "apiVersion": "rollouts.kruise.io/v1beta1",
+    "kind": "Rollout",
+    "metadata": {"name": "shop", "namespace": "web"},
+    "spec": {
+        "workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"},
+        "strategy": {"canary": {"steps": [{"replicas": 1}]}},
+    },
+}
+
+
+class Cache:
+    has_synced = True
+
+    def rollouts_for(self, namespace: str, kind: str, name: str) -> Iterable[Rollout]:
+        known = (namespace, kind, name) == ("web", "Deployment", "shop")
+        return [rollout_of(SHOP)] if known else []
+
+    def rollouts_in(self, namespace: str) -> Iterable[Rollout]:
+        return [rollout_of(SHOP)] if namespace == "web" else []
+
+
+def bundle() -> Bundle:
+    return renewed(None, ("127.0.0.1",), datetime.now(tz=UTC))
+
+
+def trusting(ca: bytes) -> aiohttp.ClientSession:
+    context = ssl.create_default_context(cadata=ca.decode())
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
+
+
+class Running:
+    def __init__(self, server: WebhookServer, first: Bundle) -> None:
+        self.server = server
+        self.first = first
+        self.told: list[tuple[str, bool]] = []
+        server.observe = lambda path, allowed: self.told.append((path, allowed))
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.server.port}"
+
+    async def post(self, path: str, body: Obj) -> Obj:
+        async with (
+            trusting(self.first.ca) as session,
+            session.post(self.url + path, json=body) as answer,
+        ):
+            assert answer.status == 200, await answer.text()
+            found: Obj = await answer.json()
+            return found
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    first = bundle()
+    server = WebhookServer(lookup=Cache(), writers={"tandem"}, host="127.0.0.1", port=0)
+    server.use(first)
+    await server.start()
+    try:
+        yield Running(server, first)
+    finally:
+        await server.stop(drain_seconds=0)
+
+
+def review(new: Obj, old: Obj | None = None, **more: str) -> Obj:
+    request: Obj = {
+        "uid": "7",
+        "operation": "UPDATE" if old else "CREATE",
+        "namespace": "web",
+        "name": new["metadata"]["name"],
+        "userInfo": {"username": "ada"},
+        "object": new,
+        "oldObject": old,
+    }
+    return {
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": request | more,
+    }
+
+
+def deployment(image: str) -> Obj:
+    return {
+        "metadata": {"name": "shop"},
+        "spec": {"replicas": 1, "template": {"spec": {"i": image}}},
+    }
+
+
+async def test_a_new_template_is_answered_with_a_patch(running: Running) -> None:
+    answer = await running.post(WORKLOADS_PATH, review(deployment("2"), deployment("1")))
+    assert answer["response"]["uid"] == "7"
+    assert answer["response"]["patchType"] == "JSONPatch"
+    assert running.told == [(WORKLOADS_PATH, True)]
+
+
+async def test_a_second_rollout_is_refused_and_the_first_is_no_rival_of_itself(
+    running: Running,
+) -> None:
+    twin = SHOP | {"metadata": {"name": "twin", "namespace": "web"}}
+    refused = await running.post(ROLLOUTS_PATH, review(twin))
+    assert not refused["response"]["allowed"]
+    assert "already released" in refused["response"]["status"]["message"]
+    assert (await running.post(ROLLOUTS_PATH, review(SHOP)))["response"]["allowed"]
+
+
+async def test_a_status_and_an_update_pass_through_their_routes(running: Running) -> None:
+    waiting = SHOP | {"status": {"canaryStatus": {"currentStepState": "StepPaused"}}}
+    approved = SHOP | {"status": {"canaryStatus": {"currentStepState": "StepReady"}}}
+    answer = await running.post(STATUS_PATH, review(approved, waiting, subResource="status"))
+    assert answer["response"]["patch"]
+    assert (await running.post(ROLLOUTS_MUTATE_PATH, review(SHOP, SHOP)))["response"]["allowed"]
+
+
+async def test_a_conversion_review_keeps_the_order_of_its_objects(running: Running) -> None:
+    objects = [SHOP | {"metadata": {"name": name, "namespace": "web"}} for name in ("a", "b", "c")]
+    request = {"uid": "9", "desiredAPIVersion": "rollouts.kruise.io/v1alpha1", "objects": objects}
+    answer = (await running.post(CONVERT_PATH, {"request": request}))["response"]
+    assert answer["result"] == {"status": "Success"}
+    assert [o["metadata"]["name"] for o in answer["convertedObjects"]] == ["a", "b", "c"]
+    assert {o["apiVersion"] for o in answer["convertedObjects"]} == {"rollouts.kruise.io/v1alpha1"}
+
+
+@pytest.mark.parametrize("version", ["rollouts.kruise.io/v2", ""])
+async def test_a_conversion_to_an_unknown_version_fails_with_its_name(
+    running: Running, version: str
+) -> None:
+    request = {"uid": "9", "desiredAPIVersion": version, "objects": [SHOP]}
+    answer = (await running.post(CONVERT_PATH, {"request": request}))["response"]
+    assert answer["result"]["status"] == "Failure"
+    assert version in answer["result"]["message"]
+
+
+@pytest.mark.parametrize("path", [WORKLOADS_PATH, CONVERT_PATH])
+async def test_rubbish_gets_a_400_and_not_a_crash(running: Running, path: str) -> None:
+    async with trusting(running.first.ca) as session:
+        for body in (b"", b"[]", b"{}"):
+            async with session.post(running.url + path, data=body) as answer:
+                assert answer.status == 400
+
+
+async def test_a_new_certificate_is_served_to_new_connections_without_a_restart(
+    running: Running,
+) -> None:
+    second = bundle()
+    async with trusting(running.first.ca) as old_client, trusting(second.ca) as new_client:
+        async with old_client.get(running.url + "/readyz") as answer:
+            assert answer.status == 200
+        running.server.use(second)
+        async with new_client.get(running.url + "/readyz") as answer:
+            assert answer.status == 200
+        async with old_client.get(running.url + "/readyz") as answer:
+            assert answer.status == 200  # over the connection that was open before
+
+
+async def test_while_draining_requests_are_answered_and_connections_closed(
+    running: Running,
+) -> None:
+    stopping = asyncio.create_task(running.server.stop(drain_seconds=0.3))
+    await asyncio.sleep(0.05)
+    async with trusting(running.first.ca) as session:
+        body = review(deployment("2"), deployment("1"))
+        async with session.post(running.url + WORKLOADS_PATH, json=body) as answer:
+            assert answer.status == 200
+            assert answer.headers["Connection"] == "close"
+        async with session.get(running.url + "/readyz") as answer:
+            assert answer.status == 503
+    await stopping
+
+
+def test_all_webhooks_ignore_failures_and_leave_tandem_and_kube_system_alone() -> None:
+    endpoint = Endpoint(ca_bundle=b"ca", url="https://127.0.0.1:9443")
+    mutating = mutating_configuration(endpoint, {"tandem", 'od"d'})
+    validating = validating_configuration(endpoint, {"tandem"})
+    for webhook in mutating["webhooks"] + validating["webhooks"]:
+        assert webhook["failurePolicy"] == "Ignore"
+        assert webhook["clientConfig"]["url"].startswith("https://127.0.0.1:9443/")
+        conditions = {c["name"]: c["expression"] for c in webhook["matchConditions"]}
+        assert '"tandem"' in conditions["not-tandem"]
+    workloads = mutating["webhooks"][0]
+    assert workloads["namespaceSelector"]["matchExpressions"][0]["values"] == ["kube-system"]
+    assert any("oldObject.spec.template" in c["expression"] for c in workloads["matchConditions"])
+
+
+def test_inside_a_cluster_the_service_is_named() -> None:
+    endpoint = Endpoint(ca_bundle=b"ca", service_namespace="vela-system", service_name="tandem")
+    config = endpoint.client_config("/convert")
+    assert config["service"] == {
+        "namespace": "vela-system",
+        "name": "tandem",
+        "port": 443,
+        "path": "/convert",
+    }
