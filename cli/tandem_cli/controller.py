@@ -1,4 +1,4 @@
-"""`tandem controller run`: the controller, in a cluster or beside one."""
+"""`tandem controller run` and `webhook`: the two processes, in a cluster or beside one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     family = typer.Typer(no_args_is_help=True, help="Run the controller.")
     family.callback()(lambda: None)
     family.command("run", help="Run one replica until it is stopped.")(run)
+    family.command("webhook", help="Serve admission and conversion until it is stopped.")(webhook)
     app.add_typer(family, name="controller")
 
 
@@ -29,8 +30,10 @@ def run(
     watch_namespace: Annotated[
         str | None, typer.Option(help="Only this namespace; default: all")
     ] = None,
-    health_address: Annotated[str, typer.Option(help="Address of probes and metrics")] = "0.0.0.0",  # noqa: S104
-    health_port: Annotated[int, typer.Option(help="Port of probes and metrics; 0: none")] = 8080,
+    health_address: Annotated[str, typer.Option(help="Address of probes and metrics")] = "0.0.0.0",
+    health_port: Annotated[
+        int, typer.Option(help="Port of probes and metrics; 0: any free one")
+    ] = 8080,
     log_format: Annotated[str, typer.Option(help="json or text")] = "json",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
 ) -> None:
@@ -54,3 +57,41 @@ def run(
     except LeadershipLost as lost:
         typer.echo(f"tandem: leadership was lost: {lost}", err=True)
         sys.exit(1)
+
+
+def webhook(
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Where the cluster is; default: KUBECONFIG, then the pod's")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig")] = None,
+    namespace: Annotated[str, typer.Option(help="Where the certificate is kept")] = "vela-system",
+    service: Annotated[
+        str, typer.Option(help="Service of the webhooks; empty: reached by URL at host and port")
+    ] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "0.0.0.0",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one")] = 9443,
+    writer: Annotated[
+        list[str] | None, typer.Option(help="Another user that Tandem writes as; repeatable")
+    ] = None,
+    drain_seconds: Annotated[
+        float, typer.Option(help="How long to go on answering after SIGTERM")
+    ] = 10.0,
+    log_format: Annotated[str, typer.Option(help="json or text")] = "json",
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+) -> None:
+    """Serve admission and conversion, and keep their certificate."""
+    from tandem_controller.admission_app import WebhookSettings, run_webhook  # noqa: PLC0415
+    from tandem_controller.telemetry import configure_logging  # noqa: PLC0415
+
+    configure_logging(as_json=log_format == "json", level=log_level)
+    settings = WebhookSettings(
+        kubeconfig=kubeconfig,
+        context=context,
+        namespace=namespace,
+        host=host,
+        port=port,
+        service=service,
+        writers=tuple(writer or ()),
+        drain_seconds=drain_seconds,
+    )
+    asyncio.run(run_webhook(settings))

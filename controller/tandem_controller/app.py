@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from tandem_controller.kube.reflector import Reflector, ReflectorHooks
 from tandem_controller.kube.store import Key
 from tandem_controller.kube.workqueue import QueueHooks, WorkQueue
 from tandem_controller.reconcile import Reconciler
+from tandem_controller.signals import on_stop_signal
 from tandem_controller.telemetry import Health, Metrics, health_app
 
 COMPONENT = "tandem-controller"
@@ -90,8 +90,7 @@ class _Replica:
         )
 
     async def run(self) -> None:
-        stopping = asyncio.Event()
-        _on_signals(stopping.set)
+        stopping = on_stop_signal()
         runner = await self._serve_health()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -182,9 +181,3 @@ def _queue_hooks(metrics: Metrics) -> QueueHooks:
 def _identity() -> str:
     """Name this life of this replica: two lives of one pod must not share a Lease."""
     return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{token_hex(4)}"
-
-
-def _on_signals(stop: Callable[[], None]) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)

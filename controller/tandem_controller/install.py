@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tandem_controller.api.crd import crds
+from tandem_controller.api.crd import crds, keeping_conversion
 from tandem_controller.api.guard import (
     GROUP,
     MUTATING_VERSIONS,
@@ -20,6 +20,7 @@ from tandem_controller.api.guard import (
     validating_policies,
 )
 from tandem_controller.kube.client import Client, PatchType
+from tandem_controller.kube.errors import NotFound
 from tandem_controller.kube.resource import Resource
 
 FIELD_MANAGER = "tandem-install"
@@ -40,8 +41,8 @@ async def install_crds(client: Client) -> None:
         ApiError: when the API server refuses one.
         TimeoutError: when one is not established in time.
     """
-    for crd in crds().values():
-        await apply(client, CRD, crd)
+    for name, crd in crds().items():
+        await apply(client, CRD, keeping_conversion(crd, await _live(client, name)))
     async with asyncio.timeout(ESTABLISHED_SECONDS):
         for name in crds():
             await _established(client, name)
@@ -57,6 +58,14 @@ async def apply(client: Client, resource: Resource, body: Mapping[str, Any]) -> 
         field_manager=FIELD_MANAGER,
         force=True,
     )
+
+
+async def _live(client: Client, name: str) -> dict[str, Any] | None:
+    try:
+        live: dict[str, Any] = msgspec.json.decode(await client.get(CRD, name))
+    except NotFound:
+        return None
+    return live
 
 
 async def _established(client: Client, name: str) -> None:
@@ -75,16 +84,28 @@ async def install(client: Client, *, writers: Collection[str]) -> None:
     `writers` are the users that Tandem writes as.
     """
     await install_crds(client)
+    await install_policies(client, writers)
+
+
+async def install_policies(client: Client, writers: Collection[str]) -> str | None:
+    """Apply the admission policies that this cluster can have.
+
+    Returns:
+        The served version of MutatingAdmissionPolicy, or None where only the validating
+        ones could be installed: then a template change is refused while no Tandem runs.
+    """
     for policy in validating_policies(writers):
-        await apply(client, _guard(policy), policy)
+        await apply(client, guard_resource(policy), policy)
     for version in MUTATING_VERSIONS:
         if "mutatingadmissionpolicies" in await client.server_resources(GROUP, version):
             for policy in mutating_policies(writers, version):
-                await apply(client, _guard(policy), policy)
-            return
+                await apply(client, guard_resource(policy), policy)
+            return version
+    return None
 
 
-def _guard(body: Mapping[str, Any]) -> Resource:
+def guard_resource(body: Mapping[str, Any]) -> Resource:
+    """Return where an admission policy, binding or webhook configuration lives."""
     group, version = body["apiVersion"].split("/")
     kind = body["kind"]
     return Resource(group, version, _plural(kind), kind, namespaced=False)

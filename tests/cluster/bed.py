@@ -23,21 +23,33 @@ WAIT_SECONDS = 40.0
 Obj = dict[str, Any]
 
 
-class ControllerProcess:
-    """One replica of the controller beside its cluster."""
+class TandemProcess:
+    """One process of Tandem beside its cluster: the controller or the webhooks."""
 
-    def __init__(self, cluster: DevCluster, name: str = "tandem-controller") -> None:
+    def __init__(self, cluster: DevCluster, name: str, *arguments: str) -> None:
         self._cluster = cluster
+        self._arguments = arguments
         self.log = cluster.logs / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def controller(cls, cluster: DevCluster, name: str = "tandem-controller") -> TandemProcess:
+        """Return a replica of the controller."""
+        health = ("--health-address", "127.0.0.1", "--health-port", "0")
+        return cls(cluster, name, "run", *health)
+
+    @classmethod
+    def webhook(cls, cluster: DevCluster) -> TandemProcess:
+        """Return the webhooks, reached by URL."""
+        address = ("--host", "127.0.0.1", "--port", "0", "--drain-seconds", "0")
+        return cls(cluster, "tandem-webhook", "webhook", *address)
 
     def start(self) -> None:
         """Start the process; what it writes is appended to its log."""
         command = [
-            *(str(Path(sys.executable).with_name("tandem")), "controller", "run"),
+            *(str(Path(sys.executable).with_name("tandem")), "controller", *self._arguments),
             *("--kubeconfig", str(self._cluster.kubeconfig_for("tandem-controller"))),
             *("--namespace", "kube-system", "--log-level", "debug"),
-            *("--health-address", "127.0.0.1", "--health-port", "0"),
         ]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -11,9 +11,18 @@ import pytest
 from devcluster.cluster import DevCluster
 from tandem_controller.install import install
 from tandem_controller.kube.client import Client
-from tests.cluster.bed import NAMESPACES, Bed, ControllerProcess
+from tandem_controller.kube.resource import Resource
+from tandem_controller.kube.wait import wait_for
+from tests.cluster.bed import NAMESPACES, Bed, TandemProcess
 
 CONTROLLER_USER = "tandem-controller"
+WEBHOOKS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    namespaced=False,
+)
 
 
 @pytest.fixture(scope="session")
@@ -26,14 +35,17 @@ def tandem(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
 
 
 @pytest.fixture(scope="session")
-def tandem_process(tandem: DevCluster) -> Iterator[ControllerProcess]:
+def tandem_process(tandem: DevCluster) -> Iterator[TandemProcess]:
     """The controller beside that cluster; whoever kills it starts it again."""
-    controller = ControllerProcess(tandem)
+    controller, webhook = TandemProcess.controller(tandem), TandemProcess.webhook(tandem)
+    webhook.start()
+    asyncio.run(_until_webhooks_are_asked(tandem))
     controller.start()
     try:
         yield controller
     finally:
         controller.stop()
+        webhook.stop()
 
 
 async def _install(cluster: DevCluster) -> None:
@@ -44,8 +56,16 @@ async def _install(cluster: DevCluster) -> None:
         await client.close()
 
 
+async def _until_webhooks_are_asked(cluster: DevCluster) -> None:
+    client = await Client.connect(kubeconfig=cluster.kubeconfig, user_agent="test")
+    try:
+        await wait_for(client, WEBHOOKS, "tandem", None, lambda o: o is not None, seconds=60)
+    finally:
+        await client.close()
+
+
 @pytest.fixture
-async def bed(tandem: DevCluster, tandem_process: ControllerProcess) -> AsyncIterator[Bed]:
+async def bed(tandem: DevCluster, tandem_process: TandemProcess) -> AsyncIterator[Bed]:
     """A namespace of one test's own, seen by an ordinary user."""
     del tandem_process
     user = tandem.kubeconfig_for("tandem-user")

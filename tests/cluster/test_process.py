@@ -12,7 +12,7 @@ import pytest
 from devcluster.cluster import DevCluster
 from tandem_controller.effect import Kind
 from tests.cluster import bodies
-from tests.cluster.bed import Bed, ControllerProcess, images
+from tests.cluster.bed import Bed, TandemProcess, images
 from tests.cluster.conftest import CONTROLLER_USER
 
 pytestmark = pytest.mark.cluster
@@ -33,7 +33,7 @@ async def _released_to_step_one(bed: Bed) -> None:
 
 
 async def test_with_the_controller_killed_nothing_moves_and_the_next_one_goes_on(
-    bed: Bed, tandem_process: ControllerProcess
+    bed: Bed, tandem_process: TandemProcess
 ) -> None:
     await _released_to_step_one(bed)
     tandem_process.kill()
@@ -50,9 +50,9 @@ async def test_with_the_controller_killed_nothing_moves_and_the_next_one_goes_on
 
 @pytest.mark.slow
 async def test_a_second_replica_takes_over_when_the_leader_is_killed(
-    bed: Bed, tandem: DevCluster, tandem_process: ControllerProcess
+    bed: Bed, tandem: DevCluster, tandem_process: TandemProcess
 ) -> None:
-    second = ControllerProcess(tandem, "tandem-controller-2")
+    second = TandemProcess.controller(tandem, "tandem-controller-2")
     second.start()
     try:
         await _released_to_step_one(bed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tandem_controller.effect import Kind
+from tandem_controller.kube.errors import ApiError
 from tests.cluster import bodies
 from tests.cluster.bed import Bed, images, user_fields
 
@@ -175,3 +176,24 @@ async def test_what_a_rollout_names_wrongly_is_said_and_the_workload_runs_on(bed
     await bed.create(Kind.ROLLOUT, bodies.rollout("ghost", steps=STEPS))
     await bed.until_message("ghost", "Workload Not Found: Deployment 'ghost'")
     assert await bed.sizes("shop") == {"shop:v1": 10}
+
+
+async def test_whoever_approves_a_step_is_recorded(bed: Bed) -> None:
+    await _stand(bed, routing=None)
+    await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images(*V2))
+    await bed.until_paused("shop", 1)
+    await bed.approve("shop")
+    await bed.until_paused("shop", 2)
+    approvals = [
+        (a["step"], a["by"])
+        for r in await bed.items(Kind.RELEASE_RECORD)
+        for attempt in r["status"]["attempts"]
+        for a in attempt.get("approvals", ())
+    ]
+    assert approvals == [(1, "tandem-user")]
+
+
+async def test_an_approval_of_a_step_that_does_not_wait_is_refused(bed: Bed) -> None:
+    await _stand(bed, routing=None)
+    with pytest.raises(ApiError, match="StepPaused"):
+        await bed.approve("shop")
