@@ -9,7 +9,7 @@ from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
 from tandem_controller.decide.effect import Kind
 from tests.simulation.edits import Edit, apply
 from tests.simulation.model import Model
-from tests.simulation.reading import Reading, image_of, model_reading, reading
+from tests.simulation.reading import Reading, image_of, model_reading
 from tests.simulation.real import RealDeployment, State
 from tests.simulation.rules import Obj
 from tests.simulation.schedules import likely, outcomes
@@ -36,41 +36,40 @@ class Comparison:
             self._agree(f"edit {number}, {edit}")
 
     def _agree(self, what: str) -> None:
-        before = self.model.copy()
-        hoped = self._expect(before, self.real.look())
-        state = self.real.settled(lambda seen: seen == model_reading(hoped, self.real.name))
-        seen = reading(state.deployment, state.replica_sets)
-        # The first look may have been too early to know the new ReplicaSet's name.
-        expected = self._expect(before, state)
-        if model_reading(expected, self.real.name) != seen:
-            expected = self._among_the_possible(before, state, seen, what)
+        state = self.real.settled(lambda seen: self._read(self._expect(seen)) == seen.reading)
+        expected = self._expect(state)
+        if self._read(expected) != state.reading:
+            expected = self._among_the_possible(state, what)
         self.model = expected
         self._take_over_times(state)
         self.agreed += 1
 
-    def _expect(self, before: Model, state: State) -> Model:
-        twin = before.copy()
-        self._take_over_names(twin, state)
-        return likely(twin)
+    def _read(self, model: Model) -> Reading:
+        return model_reading(model, self.real.name)
 
-    def _among_the_possible(self, before: Model, state: State, seen: Reading, what: str) -> Model:
-        self._take_over_names(before, state)
-        possible = {model_reading(m, self.real.name): m for m in outcomes(before)}
-        if seen in possible:
-            likely_end = model_reading(likely(before), self.real.name)
-            self.races.append(f"After {what}\nnot {likely_end}\nbut {seen}")
-            return possible[seen]
+    def _expect(self, state: State) -> Model:
+        self._take_over_names(state)
+        return likely(self.model)
+
+    def _among_the_possible(self, state: State, what: str) -> Model:
+        possible = {self._read(m): m for m in outcomes(self.model)}
+        if state.reading in possible:
+            unlikely = f"not {self._read(likely(self.model))}\nbut {state.reading}"
+            self.races.append(f"After {what}\n{unlikely}")
+            return possible[state.reading]
         listed = "\n".join(map(str, possible))
-        raise AssertionError(f"After {what}\nthe real cluster has\n{seen}\nthe model\n{listed}")
+        raise AssertionError(
+            f"After {what}\nthe real cluster has\n{state.reading}\nthe model\n{listed}"
+        )
 
-    def _take_over_names(self, model: Model, state: State) -> None:
+    def _take_over_names(self, state: State) -> None:
         """Names and ages order ReplicaSets, and the real hash cannot be computed here."""
         hashes = {image_of(r): _hash(r) for r in state.replica_sets}
-        model.template_hash = lambda template, collisions: hashes.get(
+        self.model.template_hash = lambda template, collisions: hashes.get(
             image_of({"spec": template["spec"]}), f"unknown-{collisions}"
         )
-        newest = max((_created(r) for r in state.replica_sets), default=model.now)
-        model.store.now = max(model.now, newest)
+        newest = max((_created(r) for r in state.replica_sets), default=self.model.now)
+        self.model.store.now = max(self.model.now, newest)
 
     def _take_over_times(self, state: State) -> None:
         store = self.model.store

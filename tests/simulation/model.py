@@ -143,16 +143,7 @@ class Model:
         if controller is Controller.GARBAGE:
             collect(self.store)
             return self.store.version != before
-        if controller is Controller.DEPLOYMENT:
-            sync = partial(
-                sync_deployment,
-                self.store,
-                name_hash=self.template_hash,
-                most_writes=most_writes,
-                contested=self.contested,
-            )
-        else:
-            sync = self._sync_of(controller)
+        sync = self._sync_of(controller, most_writes)
         for obj in self.store.all_of(_WATCHED[controller]):
             if name in (None, obj["metadata"]["name"]):
                 sync(obj)
@@ -168,7 +159,15 @@ class Model:
                 return
         raise AssertionError(f"the model did not settle in {rounds} rounds")
 
-    def _sync_of(self, controller: Controller) -> Callable[[Obj], None]:
+    def _sync_of(self, controller: Controller, most_writes: int | None) -> Callable[[Obj], None]:
+        if controller is Controller.DEPLOYMENT:
+            return partial(
+                sync_deployment,
+                self.store,
+                name_hash=self.template_hash,
+                most_writes=most_writes,
+                contested=self.contested,
+            )
         if controller is Controller.REPLICA_SET:
             return lambda obj: sync_replica_set(self.store, obj)
         if controller is Controller.KUBELET:

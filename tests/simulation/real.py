@@ -25,7 +25,8 @@ from tests.simulation.store import timestamp
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 LOOK_SECONDS = 0.03
-QUIET_SECONDS = 0.15
+QUIET_SECONDS = 0.12
+DOUBT_SECONDS = 3.0
 PATIENCE_SECONDS = 30.0
 _ENOUGH_SECONDS = 3600
 """A minReadySeconds above this is not waited for."""
@@ -41,6 +42,10 @@ class Http:
             address.hostname or "", address.port, context=tls, timeout=30
         )
         self._token = token
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def call(self, method: str, path: str, body: Obj | None = None, kind: str = MERGE) -> Obj:
         """Send one request; return the decoded answer, raise AssertionError on refusal."""
@@ -70,6 +75,11 @@ class State:
         """Changes with every write to any of the objects."""
         objects = [self.deployment, *self.replica_sets, *self.pods]
         return frozenset((o["metadata"]["uid"], o["metadata"]["resourceVersion"]) for o in objects)
+
+    @property
+    def reading(self) -> Reading:
+        """What is compared with the model."""
+        return reading(self.deployment, self.replica_sets)
 
     @property
     def at_rest(self) -> bool:
@@ -134,7 +144,7 @@ class RealDeployment:
                 self._set_ready(pod, ready=not breaks)
                 return
 
-    def settled(self, hoped_for: Callable[[Reading], bool]) -> State:
+    def settled(self, hoped_for: Callable[[State], bool]) -> State:
         """Wait for rest; look on for a while where it is not what the caller hopes for."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         rested_since, versions = time.monotonic(), frozenset[tuple[str, str]]()
@@ -143,8 +153,7 @@ class RealDeployment:
             if not state.at_rest or state.versions != versions:
                 rested_since, versions = moment, state.versions
             quiet = moment - rested_since
-            hope = hoped_for(reading(state.deployment, state.replica_sets))
-            if quiet >= (QUIET_SECONDS if hope else 20 * QUIET_SECONDS):
+            if quiet >= QUIET_SECONDS and (quiet >= DOUBT_SECONDS or hoped_for(state)):
                 return state
             if moment > deadline:
                 raise AssertionError(f"{self.name} did not come to rest: {state}")
