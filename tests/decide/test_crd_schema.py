@@ -17,6 +17,7 @@ from tandem_controller.api.crd import (
     RELEASE_RECORD_CRD,
     ROLLOUT_CRD,
     crds,
+    keeping_conversion,
     with_conversion,
 )
 from tandem_controller.api.policy import DEFAULT_POLICY, ReleasePolicy
@@ -217,6 +218,14 @@ def test_v1alpha1_of_rollout_is_stored_and_v1beta1_waits_for_its_conversion() ->
     assert all(v["served"] for v in served["spec"]["versions"])
     webhook = served["spec"]["conversion"]["webhook"]
     assert webhook["clientConfig"] == {"url": "https://127.0.0.1:1/convert"}
+
+
+def test_installing_again_keeps_the_conversion_that_the_cluster_has() -> None:
+    crd = crds()[ROLLOUT_CRD]
+    live = with_conversion(crd, {"url": "https://127.0.0.1:1/convert"})
+    assert keeping_conversion(crd, live) == live
+    assert keeping_conversion(crd, None) == crd
+    assert keeping_conversion(crd, crd) == crd
 
 
 def test_the_files_hold_one_object_each_and_name_no_server() -> None:

@@ -47,6 +47,16 @@ def with_conversion(crd: Mapping[str, Any], client_config: Mapping[str, Any]) ->
     return converted
 
 
+def keeping_conversion(crd: Mapping[str, Any], live: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the CRD with the conversion that the cluster's one has already, if any.
+
+    Applying the file alone would stop serving v1beta1 until a webhook process registers.
+    """
+    webhook = ((live or {}).get("spec", {}).get("conversion") or {}).get("webhook") or {}
+    config = webhook.get("clientConfig")
+    return with_conversion(crd, config) if config else dict(crd)
+
+
 def _load(path: Path) -> dict[str, Any]:
     crd: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     return crd
