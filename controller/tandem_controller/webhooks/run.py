@@ -1,0 +1,187 @@
+"""The webhook process: its own cache of Rollouts, its server, its certificates.
+
+It is a process of its own so that no long decode of the controller delays admission. Every
+replica serves; none needs the Lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from tandem_controller.api.rollout import Rollout
+from tandem_controller.effect import Kind
+from tandem_controller.kinds import WATCHED
+from tandem_controller.kube.client import Client
+from tandem_controller.kube.errors import ApiError
+from tandem_controller.kube.reflector import Reflector
+from tandem_controller.kube.store import Store
+from tandem_controller.webhooks.certificates import Bundle, next_look
+from tandem_controller.webhooks.configuration import Endpoint
+from tandem_controller.webhooks.keeper import CertificateKeeper, IncompleteSecretError
+from tandem_controller.webhooks.registration import install_policies, own_user, register
+from tandem_controller.webhooks.server import DRAIN_SECONDS, WebhookServer
+
+LONGEST_LOOK_SECONDS = 3600.0
+"""The Secret is read again at least this often: another replica or cert-manager may renew it."""
+
+SHORTEST_LOOK_SECONDS = 60.0
+"""cert-manager may renew later than we would look."""
+
+RETRY_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookSettings:
+    """How the webhook process runs.
+
+    `url` is for a process beside its cluster: the base URL that the API server calls, on
+    loopback. Otherwise the API server calls the Service.
+    """
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespace: str = "vela-system"
+    secret: str = "tandem-webhook-certificates"
+    service: str = "tandem-webhook"
+    service_port: int = 443
+    url: str = ""
+    host: str = "0.0.0.0"
+    port: int = 9443
+    writers: frozenset[str] = frozenset()
+    """Further users that Tandem writes as; its own is asked for."""
+    drain_seconds: float = DRAIN_SECONDS
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that the certificate must carry."""
+        if self.url:
+            return (self.url.split("://")[-1].split("/")[0].rsplit(":", 1)[0].strip("[]"),)
+        base = f"{self.service}.{self.namespace}"
+        return (f"{base}.svc", base, f"{base}.svc.cluster.local")
+
+    def endpoint(self, ca: bytes, port: int) -> Endpoint:
+        """Return where the API server reaches the webhooks; port 0 in the URL is the real one."""
+        return Endpoint(
+            ca_bundle=ca,
+            url=self.url.replace(":0", f":{port}") if self.url.endswith(":0") else self.url,
+            service_namespace=self.namespace,
+            service_name=self.service,
+            service_port=self.service_port,
+        )
+
+
+class RolloutCache:
+    """All Rollouts, as `server.RolloutLookup` asks for them."""
+
+    def __init__(self, client: Client) -> None:
+        watched = WATCHED[Kind.ROLLOUT]
+        self._store: Store[Rollout] = Store({"workload": _workload})
+        self.reflector: Reflector[Rollout] = Reflector(
+            client,
+            watched.resource,
+            decode=watched.decode,
+            store=self._store,
+            on_change=lambda _old, _new: None,
+        )
+
+    def rollouts_for(self, namespace: str, kind: str, name: str) -> Iterable[Rollout]:
+        """The Rollouts that name a workload."""
+        return self._store.by_index("workload", (namespace, kind, name))
+
+    def rollouts_in(self, namespace: str) -> Iterable[Rollout]:
+        """All Rollouts of a namespace."""
+        return self._store.list(namespace)
+
+    @property
+    def has_synced(self) -> bool:
+        """Whether the cache is complete."""
+        return self.reflector.has_synced.is_set()
+
+
+def _workload(rollout: Rollout) -> Iterable[tuple[str, str, str]]:
+    ref = rollout.spec.workload_ref
+    yield (rollout.metadata.namespace, ref.kind, ref.name)
+
+
+async def run_webhook(settings: WebhookSettings, stopping: asyncio.Event) -> None:
+    """Serve admission and conversion until `stopping` is set, then drain."""
+    client = await Client.connect(
+        kubeconfig=settings.kubeconfig, context=settings.context, user_agent="tandem-webhook"
+    )
+    try:
+        await _Process(settings, client).run(stopping)
+    finally:
+        await client.close()
+
+
+class _Process:
+    def __init__(self, settings: WebhookSettings, client: Client) -> None:
+        self._settings = settings
+        self._client = client
+        self._cache = RolloutCache(client)
+        self._keeper = CertificateKeeper(
+            client=client,
+            namespace=settings.namespace,
+            name=settings.secret,
+            names=settings.names,
+            clock=lambda: datetime.now(tz=UTC),
+        )
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        writers = self._settings.writers | {await own_user(self._client)}
+        server = WebhookServer(
+            lookup=self._cache,
+            writers=writers,
+            host=self._settings.host,
+            port=self._settings.port,
+        )
+        server.use(await self._first_bundle())
+        await server.start()
+        await install_policies(self._client, writers)
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(self._cache.reflector.run()),
+                tasks.create_task(self._keep(server, writers)),
+            ]
+            await stopping.wait()
+            await server.stop(drain_seconds=self._settings.drain_seconds)
+            for task in running:
+                task.cancel()
+
+    async def _first_bundle(self) -> Bundle:
+        while True:
+            try:
+                return await self._keeper.bundle()
+            except (ApiError, IncompleteSecretError) as error:
+                log.warning("The certificate is not there yet.", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _keep(self, server: WebhookServer, writers: frozenset[str]) -> None:
+        """Register once the cache is complete, then renew and register for ever.
+
+        A new CA is trusted by the API server before the server shows a leaf of it.
+        """
+        await self._cache.reflector.has_synced.wait()
+        while True:
+            seconds = RETRY_SECONDS
+            try:
+                bundle = await self._keeper.bundle()
+                endpoint = self._settings.endpoint(bundle.ca, server.port)
+                await register(self._client, endpoint, writers)
+                server.use(bundle)
+                seconds = _seconds_until(next_look(bundle, datetime.now(tz=UTC)))
+            except (ApiError, IncompleteSecretError) as error:
+                log.warning("The webhooks could not be registered.", error=str(error))
+            await asyncio.sleep(min(seconds, LONGEST_LOOK_SECONDS))
+
+
+def _seconds_until(when: datetime) -> float:
+    return max(SHORTEST_LOOK_SECONDS, (when - datetime.now(tz=UTC)).total_seconds())
