@@ -47,7 +47,8 @@ def report(
 ) -> Decision:
     """Return a decision that writes the status if it is due, and otherwise only waits.
 
-    The notes accompany the write: a transition is told once.
+    The notes accompany the write: a transition is told once, and a change of counts alone
+    is none.
     """
     status = _build(rollout, wanted, now)
     if _same(rollout.status, status):
@@ -55,6 +56,8 @@ def report(
     due = _due_at(rollout.status, status, now)
     if due is not None and due > now:
         return Decision(wake_at=min(due, wake_at) if wake_at else due)
+    if due is not None and rollout.status.message == wanted.message:
+        notes = ()
     meta = rollout.metadata
     effect = ReplaceStatus(
         kind=Kind.ROLLOUT,
@@ -115,12 +118,16 @@ def _conditions(old: tuple[Condition, ...], wanted: Report, now: datetime) -> tu
 def _condition(
     old: tuple[Condition, ...], kind: str, status: str, reason: str, now: datetime
 ) -> tuple[Condition, ...]:
-    """Keep the transition time of a condition that says the same as before."""
-    for condition in old:
-        if condition.type == kind and (condition.status, condition.reason) == (status, reason):
-            return (condition,)
+    """Keep a condition that says the same as before.
+
+    The transition time is that of its status (Kubernetes API conventions).
+    """
+    before = next((c for c in old if c.type == kind and c.status == status), None)
+    if before and before.reason == reason:
+        return (before,)
+    since = before.last_transition_time if before else now
     fresh = Condition(
-        type=kind, status=status, reason=reason, last_update_time=now, last_transition_time=now
+        type=kind, status=status, reason=reason, last_update_time=now, last_transition_time=since
     )
     return (fresh,)
 
