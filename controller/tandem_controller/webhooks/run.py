@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ import structlog
 
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.effect import Kind
+from tandem_controller.install import install_policies
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import ApiError
@@ -24,7 +26,7 @@ from tandem_controller.kube.store import Store
 from tandem_controller.webhooks.certificates import Bundle, next_look
 from tandem_controller.webhooks.configuration import Endpoint
 from tandem_controller.webhooks.keeper import CertificateKeeper, IncompleteSecretError
-from tandem_controller.webhooks.registration import install_policies, own_user, register
+from tandem_controller.webhooks.registration import own_user, register
 from tandem_controller.webhooks.server import DRAIN_SECONDS, WebhookServer
 
 LONGEST_LOOK_SECONDS = 3600.0
@@ -143,9 +145,13 @@ class _Process:
             host=self._settings.host,
             port=self._settings.port,
         )
-        server.use(await self._first_bundle())
+        bundle = await self._first_bundle(stopping)
+        if bundle is None:
+            return
+        server.use(bundle)
         await server.start()
-        await install_policies(self._client, writers)
+        mutating = await install_policies(self._client, writers)
+        log.info("Admission policies are installed.", mutating=mutating or "not served")
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(self._cache.reflector.run()),
@@ -156,13 +162,15 @@ class _Process:
             for task in running:
                 task.cancel()
 
-    async def _first_bundle(self) -> Bundle:
-        while True:
+    async def _first_bundle(self, stopping: asyncio.Event) -> Bundle | None:
+        while not stopping.is_set():
             try:
                 return await self._keeper.bundle()
             except (ApiError, IncompleteSecretError) as error:
                 log.warning("The certificate is not there yet.", error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), RETRY_SECONDS)
+        return None
 
     async def _keep(self, server: WebhookServer, writers: frozenset[str]) -> None:
         """Register once the cache is complete, then renew and register for ever.
