@@ -1,5 +1,6 @@
 """`tandem apply` sends each object by server-side apply to where the server serves it."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -51,10 +52,10 @@ class Server:
         return msgspec.json.encode({"resources": KINDS[path]})
 
 
-async def test_objects_are_applied_in_order() -> None:
+def test_objects_are_applied_in_order() -> None:
     server = Server()
     objects = [NAMESPACE, deployment("one"), deployment("two")]
-    await apply.apply(cast("Client", server), objects)
+    asyncio.run(apply.apply(cast("Client", server), objects))
     assert [path for path, *_ in server.applied] == [
         "/api/v1/namespaces/demo",
         "/apis/apps/v1/namespaces/demo/deployments/one",
@@ -68,10 +69,10 @@ async def test_objects_are_applied_in_order() -> None:
 
 
 @pytest.mark.parametrize("api_version", ["apps/v1", "none.example/v1"])
-async def test_a_kind_that_is_not_served_is_one_line(
+def test_a_kind_that_is_not_served_is_one_line(
     api_version: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     item = {"apiVersion": api_version, "kind": "Thing", "metadata": {"name": "x"}}
     with pytest.raises(typer.Exit):
-        await apply.apply(cast("Client", Server()), [item])
+        asyncio.run(apply.apply(cast("Client", Server()), [item]))
     assert capsys.readouterr().err == f"tandem: the cluster does not serve Thing of {api_version}\n"
