@@ -44,7 +44,7 @@ class Api:
     """Requests as one user."""
 
     def __init__(self, server: str, ca_file: Path, kubeconfig: Path) -> None:
-        self._server = server
+        self.server = server
         self._tls = ssl.create_default_context(cafile=str(ca_file))
         self._token = credentials.token_of(kubeconfig)
 
@@ -52,19 +52,28 @@ class Api:
         self, method: str, path: str, body: Object | None = None, *, kind: str = "application/json"
     ) -> Object:
         """One request; the decoded answer. Raises ``ApiError``, or ``OSError`` without a server."""
+        answer = self._send(method, path, body, kind)
+        decoded: Object = json.loads(answer) if answer.startswith("{") else {}
+        return decoded
+
+    def read(self, path: str) -> str:
+        """Read something that is no object, as a pod's log."""
+        return self._send("GET", path, None, "application/json")
+
+    def _send(self, method: str, path: str, body: Object | None, kind: str) -> str:
         request = urllib.request.Request(
-            self._server + path,
+            self.server + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self._token}", "Content-Type": kind},
         )
         try:
             with urllib.request.urlopen(request, context=self._tls, timeout=30) as response:
-                answer = response.read()
+                answer: bytes = response.read()
         except urllib.error.HTTPError as error:
-            raise ApiError(error.code, error.read().decode(errors="replace")) from error
-        decoded: Object = json.loads(answer) if answer[:1] == b"{" else {}
-        return decoded
+            with error:
+                raise ApiError(error.code, error.read().decode(errors="replace")) from error
+        return answer.decode(errors="replace")
 
     def get(self, path: str) -> Object:
         """Read one path."""

@@ -142,6 +142,7 @@ class DevCluster:
             os.close(self._lifeline)
             self._lifeline = None
         supervisor.clear(self._layout)
+        real_node.clear_crashed()
 
     def __enter__(self) -> Self:
         self.start()

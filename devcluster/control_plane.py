@@ -84,6 +84,8 @@ def api_server(layout: Layout, ports: Ports, options: Options) -> Command:
             f"--tls-private-key-file={pki / 'server.key'}",
             f"--kubelet-client-certificate={pki / 'kubelet-client.crt'}",
             f"--kubelet-client-key={pki / 'kubelet-client.key'}",
+            # The nodes' names are known to no DNS.
+            "--kubelet-preferred-address-types=InternalIP",
             f"--token-auth-file={pki / 'tokens.csv'}",
             "--authorization-mode=Node,RBAC",
             "--service-account-issuer=https://kubernetes.default.svc",
@@ -119,6 +121,8 @@ def controller_manager(layout: Layout, ports: Ports, options: Options) -> Comman
             f"--root-ca-file={layout.ca_file}",
             # Else fake nodes flap under load, and their pods turn NotReady.
             "--node-monitor-grace-period=10m",
+            # It would make the default folder, /usr/libexec/kubernetes.
+            f"--flex-volume-plugin-dir={layout.config / 'flex-volumes'}",
             "--profiling=false",
         ),
     )

@@ -15,6 +15,7 @@ import pytest
 
 from devcluster.cluster import DevCluster
 from devcluster.external import ExternalCluster
+from devcluster.node import leftovers
 
 
 class Cluster(Protocol):
@@ -59,6 +60,8 @@ def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluste
     folder = tmp_path_factory.mktemp("node")
     with DevCluster(f"e2e-{os.getpid()}", real_node=True, state_dir=folder) as embedded:
         yield embedded
+    left = leftovers.remaining(embedded.layout)
+    assert not left, f"The real node left this behind: {left}"
 
 
 def why_no_real_node() -> str | None:

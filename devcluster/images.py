@@ -9,7 +9,8 @@ The demo's images, loaded into every real node:
 
 - ``init:v1`` ... ``init:v3`` write their version to ``/work/init-version`` and end.
 - ``shop:v1`` ... ``shop:v3`` answer on port 8080 with ``init=<version found there> biz=<own>``.
-  ``READY_DELAY=<seconds>`` makes them listen that late; ``BROKEN=1`` makes every answer a 500.
+  ``READY_DELAY=<seconds>`` makes them listen that late; ``BROKEN=1`` makes every answer a 500,
+  but for the readiness probe's path ``/ready``.
 """
 
 import hashlib
@@ -119,6 +120,7 @@ stop() {
 trap stop TERM INT
 
 mkdir -p /www/cgi-bin
+echo ok > /www/ready
 init=$(cat /work/init-version 2>/dev/null || echo none)
 if [ "$BROKEN" = 1 ]; then
     printf '#!/bin/sh\\nprintf "Status: 500 Broken\\\\r\\\\n\\\\r\\\\nbiz=%s is broken\\\\n"\\n' \\

@@ -24,12 +24,13 @@ from pathlib import Path
 from devcluster import bootstrap, control_plane, credentials, processes
 from devcluster.api import Api, wait
 from devcluster.layout import Layout
-from devcluster.node import leftovers, network, real_node
+from devcluster.node import network, real_node
 from devcluster.options import Options
 from devcluster.ports import FreePorts
 from devcluster.processes import Children, Command
 
 _LOOK_EVERY_SECONDS = 0.25
+_STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _RESTARTS = 5
 _RESTARTS_WITHIN_SECONDS = 60.0
 
@@ -74,21 +75,18 @@ class Supervisor:
         facts = {"name": options.name, "server": server}
         if options.real_node:
             facts |= real_node.start(
-                layout, api, self._children, server, ports.api_server, self._say
+                layout, self._children, api=api, api_port=ports.api_server, say=self._say
             )
         self._say(f"Cluster {options.name} is ready after {time.monotonic() - began:.1f} s")
         _write_at_once(layout.facts, json.dumps(facts))
 
-    def keep(self, lifeline: int | None, wake: int) -> None:
+    def keep(self, lifeline: int | None) -> None:
         """Keep the programs running until a signal or the end of the lifeline."""
-        parent = os.getppid()
-        watched = [wake] if lifeline is None else [wake, lifeline]
+        watched = [] if lifeline is None else [lifeline]
         while not select.select(watched, [], [], _LOOK_EVERY_SECONDS)[0]:
-            if lifeline is not None and os.getppid() != parent:
-                self._say("The process that started this cluster is gone; stopping")
-                return
             for command, code in self._children.ended():
                 self._restart(command, code)
+        self._say("The process that started this cluster is gone; stopping")
 
     def stop(self) -> None:
         """End everything and remove everything but the logs."""
@@ -129,7 +127,6 @@ class Supervisor:
 def clear(layout: Layout) -> None:
     """Remove what a cluster, also a crashed one, left in its folder; the logs stay."""
     processes.kill_remembered(layout.pids)
-    leftovers.remove(layout)
     for path in (layout.pids, layout.etcd_data, layout.pki, layout.config):
         shutil.rmtree(path, ignore_errors=True)
     for path in (layout.facts, layout.supervisor, *layout.folder.glob("kubeconfig*")):
@@ -139,7 +136,7 @@ def clear(layout: Layout) -> None:
 def run(folder: Path, lifeline: int | None) -> int:
     """Own the cluster in ``folder`` until it is told to stop; the exit code."""
     layout = Layout(folder)
-    wake = _wake_on_signals()
+    _raise_on_signals()
     with layout.lock.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         options = Options.load(layout.options)
@@ -147,20 +144,32 @@ def run(folder: Path, lifeline: int | None) -> int:
         with real_node.only_one(layout) if options.real_node else nullcontext():
             try:
                 supervisor.start()
-                supervisor.keep(lifeline, wake)
+                supervisor.keep(lifeline)
+            except StopRequestedError:
+                pass
             finally:
+                _refuse_signals()
                 supervisor.stop()
     return 0
 
 
-def _wake_on_signals() -> int:
-    """A descriptor that becomes readable when the supervisor is told to stop."""
-    readable, writable = os.pipe()
-    os.set_blocking(writable, False)
-    signal.set_wakeup_fd(writable)
-    for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(sign, lambda *_: None)
-    return readable
+class StopRequestedError(BaseException):
+    """A signal told the supervisor to stop, wherever it was: clearing up needs no state of it."""
+
+
+def _raise_on_signals() -> None:
+    def handle(*_: object) -> None:
+        _refuse_signals()
+        raise StopRequestedError
+
+    for sign in _STOPPING_SIGNALS:
+        signal.signal(sign, handle)
+
+
+def _refuse_signals() -> None:
+    """Clearing up is not interrupted."""
+    for sign in _STOPPING_SIGNALS:
+        signal.signal(sign, signal.SIG_IGN)
 
 
 def _write_at_once(path: Path, text: str) -> None:

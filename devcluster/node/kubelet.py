@@ -6,7 +6,7 @@ import yaml
 
 from devcluster import tools
 from devcluster.layout import Layout
-from devcluster.node import containerd, network
+from devcluster.node import cgroups, containerd, network
 from devcluster.processes import Command
 
 NODE_NAME = "real"
@@ -21,6 +21,7 @@ def command(layout: Layout) -> Command:
             f"--kubeconfig={layout.kubeconfig('kubelet')}",
             f"--config={layout.config / 'kubelet.yaml'}",
             f"--root-dir={layout.node / 'kubelet'}",
+            f"--cert-dir={layout.node / 'kubelet-pki'}",
             f"--hostname-override={NODE_NAME}",
             f"--node-ip={network.NODE_ADDRESS}",
         ),
@@ -44,6 +45,7 @@ def write_configuration(layout: Layout, port: int) -> None:
         },
         "authorization": {"mode": "AlwaysAllow"},
         "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{cgroups.ROOT}",
         # cgroup v1 is where this runs too; the default of 1.35 and later is to refuse it.
         "failCgroupV1": False,
         "failSwapOn": False,

@@ -15,34 +15,41 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from devcluster.layout import Layout
-from devcluster.node import containerd, network
+from devcluster.node import cgroups, containerd, network
 
-_CGROUPS = Path("/sys/fs/cgroup")
 _SHIM_SOCKETS = Path("/run/containerd/s")
+_CNI_RESULTS = Path("/var/lib/cni/results")
 _LEGACY_LOGS = Path("/var/log/containers")
 _DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
 _PATIENCE_SECONDS = 10.0
 
 
 def remove(layout: Layout) -> None:
-    """Remove it all; does nothing where there is nothing."""
-    if not layout.node.exists():
-        return
+    """Remove it all; the caller holds the machine's place for a real node."""
     _kill_containers(layout)
-    sockets = list(_shim_sockets(layout))
+    strays = [*_shim_sockets(layout), *_network_results(layout), *_log_links(layout)]
     _unmount(layout.node)
     network.remove(layout)
-    for socket in sockets:
-        socket.unlink(missing_ok=True)
-    _remove_cgroups()
-    _remove_strays(layout)
-    shutil.rmtree(layout.node)
+    cgroups.remove()
+    for stray in strays:
+        stray.unlink(missing_ok=True)
+    _remove_empty_folders()
+    shutil.rmtree(layout.node, ignore_errors=True)
+
+
+def remaining(layout: Layout) -> list[str]:
+    """What is left of the real node, in words; empty after a stop."""
+    found = [f"process {pid}" for pid in (*_shims(layout), *cgroups.processes())]
+    found += [f"mount {path}" for path in _mounts_below(layout.node)]
+    found += [f"cgroup {path}" for path in cgroups.remaining()]
+    found += network.remaining()
+    return [*found, *([f"folder {layout.node}"] if layout.node.exists() else [])]
 
 
 def _kill_containers(layout: Layout) -> None:
     """The shims first: they would report, and a container's processes have no other parent."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while pids := [*_shims(layout), *_in_cgroups()]:
+    while pids := [*_shims(layout), *cgroups.processes()]:
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -64,21 +71,6 @@ def _shims(layout: Layout) -> Iterator[int]:
             yield int(path.parent.name)
 
 
-def _in_cgroups() -> Iterator[int]:
-    for root in _pod_cgroups():
-        for path in root.rglob("cgroup.procs"):
-            try:
-                yield from map(int, path.read_text().split())
-            except OSError:
-                continue
-
-
-def _pod_cgroups() -> Iterator[Path]:
-    """The kubelet's root in cgroup v2, and in every hierarchy of cgroup v1."""
-    yield from _CGROUPS.glob("kubepods")
-    yield from _CGROUPS.glob("*/kubepods")
-
-
 def _unmount(folder: Path) -> None:
     for mount in reversed(_mounts_below(folder)):
         subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
@@ -95,38 +87,41 @@ def _mounts_below(folder: Path) -> list[str]:
     return [path for path in paths if path.startswith(f"{folder}/")]
 
 
+def _tasks(layout: Layout) -> Iterator[str]:
+    """The ids of the containers and sandboxes that were there."""
+    state = layout.node / "containerd/state"
+    yield from (path.name for path in state.glob("io.containerd.runtime.v2.task/k8s.io/*"))
+
+
 def _shim_sockets(layout: Layout) -> Iterator[Path]:
     """A shim's socket is named by a hash of containerd's address, the namespace and the id.
 
     Source: ``SocketAddress`` in containerd 1.6, ``runtime/v2/shim/util_unix.go``.
     """
-    tasks = layout.node / "containerd/state/io.containerd.runtime.v2.task/k8s.io"
-    for task in tasks.glob("*"):
-        name = f"{containerd.socket(layout)}/k8s.io/{task.name}"
+    for task in _tasks(layout):
+        name = f"{containerd.socket(layout)}/k8s.io/{task}"
         yield _SHIM_SOCKETS / hashlib.sha256(name.encode()).hexdigest()
 
 
-def _remove_cgroups() -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    for root in _pod_cgroups():
-        # A cgroup can be removed a moment after its last process is gone, not at once.
-        while root.exists() and time.monotonic() < deadline:
-            for folder, _, _ in os.walk(root, topdown=False):
-                try:
-                    Path(folder).rmdir()
-                except OSError:
-                    time.sleep(0.02)
+def _network_results(layout: Layout) -> Iterator[Path]:
+    """What libcni remembers of each sandbox, at a place that cannot be configured."""
+    for task in _tasks(layout):
+        yield from _CNI_RESULTS.glob(f"*-{task}-*")
 
 
-def _remove_strays(layout: Layout) -> None:
-    """Two places that the kubelet writes to wherever its root is."""
+def _log_links(layout: Layout) -> Iterator[Path]:
+    """Links to the pods' logs, and the device plugins' files: wherever the kubelet's root is."""
     for link in _LEGACY_LOGS.glob("*.log"):
         if link.is_symlink() and str(link.readlink()).startswith(str(layout.node)):
-            link.unlink()
-    for name in ("kubelet.sock", "kubelet_internal_checkpoint"):
-        (_DEVICE_PLUGINS / name).unlink(missing_ok=True)
-    for folder in (_DEVICE_PLUGINS, _DEVICE_PLUGINS.parent, _LEGACY_LOGS):
-        try:
-            folder.rmdir()
-        except OSError:
-            continue
+            yield link
+    yield from (_DEVICE_PLUGINS / name for name in ("kubelet.sock", "kubelet_internal_checkpoint"))
+
+
+def _remove_empty_folders() -> None:
+    """The fixed places, deepest first; a folder that others use is not empty and stays."""
+    for place in (_SHIM_SOCKETS, _CNI_RESULTS, _DEVICE_PLUGINS, _LEGACY_LOGS):
+        for folder in (place, place.parent):
+            try:
+                folder.rmdir()
+            except OSError:
+                continue

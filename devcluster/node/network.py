@@ -9,6 +9,7 @@ again after a crash.
 import json
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from devcluster.control_plane import SERVICE_ADDRESS
@@ -21,7 +22,6 @@ CNI_NETWORK = "tandem-pods"
 
 _COMMENT = "tandem-devcluster"
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
-_CNI_RESULTS = Path("/var/lib/cni/results")
 
 
 def create(layout: Layout, api_server_port: int) -> None:
@@ -43,19 +43,28 @@ def create(layout: Layout, api_server_port: int) -> None:
 def remove(layout: Layout) -> None:
     """Remove all of it, also what a crash left; does nothing where there is nothing."""
     subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True, check=False)
-    for table in ("filter", "nat"):
-        listed = subprocess.run(
-            ["iptables", "-t", table, "-S"], capture_output=True, text=True, check=False
-        )
-        for line in listed.stdout.splitlines():
-            if f"--comment {_COMMENT}" in line:
-                _run("iptables", "-t", table, "-D", *shlex.split(line)[1:])
-    for result in _CNI_RESULTS.glob(f"{CNI_NETWORK}-*"):
-        result.unlink(missing_ok=True)
+    for table, rule in _own_rules():
+        _run("iptables", "-t", table, "-D", *shlex.split(rule)[1:])
     before = layout.node / "ip_forward"
     # The bridge plugin switches forwarding on for the gateway's sake.
     if before.exists():
         _FORWARDING.write_text(before.read_text())
+
+
+def remaining() -> list[str]:
+    """What is left of it, in words."""
+    bridge = [f"bridge {BRIDGE}"] if Path(f"/sys/class/net/{BRIDGE}").exists() else []
+    return [*bridge, *(f"iptables rule in {table}: {rule}" for table, rule in _own_rules())]
+
+
+def _own_rules() -> Iterator[tuple[str, str]]:
+    """Table and rule, as ``iptables -S`` prints it."""
+    for table in ("filter", "nat"):
+        listed = subprocess.run(
+            ["iptables", "-t", table, "-S"], capture_output=True, text=True, check=False
+        )
+        own = [line for line in listed.stdout.splitlines() if f"--comment {_COMMENT}" in line]
+        yield from ((table, line) for line in own)
 
 
 def _cni(layout: Layout) -> dict[str, object]:

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from devcluster import bootstrap, images
+from devcluster import bootstrap, images, processes
 from devcluster.api import Api
 from devcluster.layout import Layout
-from devcluster.node import containerd, gateway, kubelet, network
+from devcluster.node import cgroups, containerd, gateway, kubelet, leftovers, network
 from devcluster.ports import FreePorts
 from devcluster.processes import Children
 from devcluster.progress import Say
@@ -33,29 +34,63 @@ def check_machine() -> None:
 
 @contextmanager
 def only_one(layout: Layout) -> Iterator[None]:
-    """Hold the machine's only place for a real node."""
+    """Hold the machine's only place for a real node; afterwards nothing of the node is left."""
     _LOCK.parent.mkdir(parents=True, exist_ok=True)
     # Appending: opening it must not erase the holder's name.
     with _LOCK.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip()
             raise RealNodeError(
-                f"The cluster in {holder} has a real node already, and a machine has room for one"
+                f"The cluster in {_holder(lock)} has a real node already, "
+                "and a machine has room for one"
             ) from None
+        _clear_crashed(lock)
         lock.truncate(0)
         lock.write(str(layout.folder))
         lock.flush()
-        yield
+        try:
+            yield
+        finally:
+            leftovers.remove(layout)
+        # Not reached when clearing up failed: the next to come tries again.
+        lock.truncate(0)
+
+
+def clear_crashed() -> None:
+    """Remove what a crashed real node left, unless there is one that lives."""
+    if not _LOCK.exists():
+        return
+    with _LOCK.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        _clear_crashed(lock)
+        lock.truncate(0)
+
+
+def _clear_crashed(lock: IO[str]) -> None:
+    """Whoever still stands in the lock, which nobody held, did not get to clear up."""
+    holder = _holder(lock)
+    if holder:
+        crashed = Layout(Path(holder))
+        processes.kill_remembered(crashed.pids)
+        leftovers.remove(crashed)
+
+
+def _holder(lock: IO[str]) -> str:
+    lock.seek(0)
+    return lock.read().strip()
 
 
 def start(
-    layout: Layout, api: Api, children: Children, server: str, api_port: int, say: Say
+    layout: Layout, children: Children, *, api: Api, api_port: int, say: Say
 ) -> dict[str, str]:
     """Bring the node and the gateway up; what others need to know of them."""
+    _refuse_second_kubelet()
     layout.node.mkdir()
+    cgroups.create()
     network.create(layout, api_port)
     containerd.write_configuration(layout)
     say("Starting containerd and loading images")
@@ -67,7 +102,7 @@ def start(
         kubelet.write_configuration(layout, kubelet_port)
         say("Starting kubelet and Traefik")
         children.start(kubelet.command(layout))
-        children.start(gateway.command(layout, server, web_port, admin_port))
+        children.start(gateway.command(layout, api.server, web_port, admin_port))
         bootstrap.wait_for_node(api, kubelet.NODE_NAME, seconds=90)
         gateway.install(api, web_port)
     return {
@@ -75,3 +110,17 @@ def start(
         "gateway_metrics_url": f"http://127.0.0.1:{admin_port}/metrics",
         "node_address": network.NODE_ADDRESS,
     }
+
+
+def _refuse_second_kubelet() -> None:
+    """Two kubelets on a machine take each other's device plugins and cgroups away."""
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            is_kubelet = path.read_text() == "kubelet\n"
+        except OSError:
+            continue
+        if is_kubelet:
+            raise RealNodeError(
+                f"A kubelet runs on this machine already, as process {path.parent.name}; "
+                "the real node needs the machine for itself"
+            )
