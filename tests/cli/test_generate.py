@@ -7,19 +7,22 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from tandem_generator import project as generated
+
 Run = Callable[..., Result]
 PARTS = ("definitions", "addon", "examples", "metadata.yaml", "controller/tandem_controller/api")
 
 
 @pytest.fixture
 def project(root: Path, tmp_path: Path) -> Path:
-    """A copy of what the generator reads and writes."""
+    """A copy of what the generator reads and writes, generated anew."""
     for part in PARTS:
         source, target = root / part, tmp_path / part
         if source.is_dir():
             shutil.copytree(source, target)
         else:
             shutil.copy(source, target)
+    generated.whole(tmp_path).write()
     return tmp_path
 
 
