@@ -66,9 +66,12 @@ def webhook(
     context: Annotated[str | None, typer.Option(help="Context of the kubeconfig")] = None,
     namespace: Annotated[str, typer.Option(help="Where the certificate is kept")] = "vela-system",
     service: Annotated[
-        str, typer.Option(help="Service of the webhooks; empty: reached by URL at host and port")
+        str, typer.Option(help="Service by which the API server reaches this")
+    ] = "tandem-webhook",
+    url: Annotated[
+        str, typer.Option(help="Base URL instead of a Service; a port of 0 stands for the real one")
     ] = "",
-    host: Annotated[str, typer.Option(help="Address to listen on")] = "0.0.0.0",
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "0.0.0.0",  # noqa: S104
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one")] = 9443,
     writer: Annotated[
         list[str] | None, typer.Option(help="Another user that Tandem writes as; repeatable")
@@ -80,18 +83,24 @@ def webhook(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
 ) -> None:
     """Serve admission and conversion, and keep their certificate."""
-    from tandem_controller.admission_app import WebhookSettings, run_webhook  # noqa: PLC0415
+    from tandem_controller.signals import on_stop_signal  # noqa: PLC0415
     from tandem_controller.telemetry import configure_logging  # noqa: PLC0415
+    from tandem_controller.webhooks.run import WebhookSettings, run_webhook  # noqa: PLC0415
 
     configure_logging(as_json=log_format == "json", level=log_level)
     settings = WebhookSettings(
         kubeconfig=kubeconfig,
         context=context,
         namespace=namespace,
+        service=service,
+        url=url,
         host=host,
         port=port,
-        service=service,
-        writers=tuple(writer or ()),
+        writers=frozenset(writer or ()),
         drain_seconds=drain_seconds,
     )
-    asyncio.run(run_webhook(settings))
+
+    async def serve() -> None:
+        await run_webhook(settings, on_stop_signal())
+
+    asyncio.run(serve())

@@ -12,6 +12,7 @@ import typer
 
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import ApiError, NoCredentials
+from tandem_controller.telemetry import configure_logging
 
 T = TypeVar("T")
 
@@ -41,6 +42,7 @@ class Access:
 
     def run(self, work: Callable[[Client], Awaitable[T]]) -> T:
         """Do some work with a client; what goes wrong is one line and an exit code."""
+        configure_logging(as_json=False, level="warning")
         try:
             return asyncio.run(self._work(work))
         except (Refusal, ApiError, NoCredentials) as error:
