@@ -41,7 +41,8 @@ class TandemProcess:
     @classmethod
     def webhook(cls, cluster: DevCluster) -> TandemProcess:
         """Return the webhooks, reached by URL."""
-        address = ("--host", "127.0.0.1", "--port", "0", "--drain-seconds", "0")
+        url = "https://127.0.0.1:0"
+        address = ("--host", "127.0.0.1", "--port", "0", "--url", url, "--drain-seconds", "0")
         return cls(cluster, "tandem-webhook", "webhook", *address)
 
     def start(self) -> None:
@@ -120,14 +121,10 @@ class Bed:
         """Delete an object."""
         await self.client.delete(WATCHED[kind].resource, name, self.namespace, uid=None)
 
-    async def until(
-        self, kind: Kind, name: str, wanted: Callable[[Obj | None], bool]
-    ) -> Obj | None:
+    async def until(self, kind: Kind, name: str, wanted: Callable[[Obj | None], bool]) -> None:
         """Wait by a watch."""
         resource = WATCHED[kind].resource
-        return await wait_for(
-            self.client, resource, name, self.namespace, wanted, seconds=WAIT_SECONDS
-        )
+        await wait_for(self.client, resource, name, self.namespace, wanted, seconds=WAIT_SECONDS)
 
     async def until_phase(self, name: str, phase: str) -> None:
         """Wait until a Rollout is in a phase."""
@@ -164,7 +161,8 @@ class Bed:
 
 
 def _status(obj: Obj | None) -> Obj:
-    return (obj or {}).get("status", {})
+    status: Obj = (obj or {}).get("status", {})
+    return status
 
 
 def _decoded(raw: bytes) -> Obj:

@@ -40,7 +40,7 @@ async def test_with_the_controller_killed_nothing_moves_and_the_next_one_goes_on
     await bed.approve("shop")
     await bed.patch(Kind.DEPLOYMENT, "shop", {"spec": {"replicas": 20}})
     await bed.until(
-        Kind.DEPLOYMENT, "shop", lambda o: bool(o) and o["status"].get("readyReplicas") == 20
+        Kind.DEPLOYMENT, "shop", lambda o: o is not None and o["status"].get("readyReplicas") == 20
     )
     assert await bed.sizes("shop") == {"shop:v1": 16, "shop:v2": 4}
     tandem_process.start()

@@ -22,7 +22,7 @@ async def _stand(bed: Bed, *, routing: bodies.Obj | None, style: str = "partitio
     await bed.create(Kind.INGRESS, bodies.ingress())
     await bed.create(Kind.DEPLOYMENT, bodies.deployment())
     await bed.until(
-        Kind.DEPLOYMENT, "shop", lambda o: bool(o) and o["status"].get("readyReplicas") == 10
+        Kind.DEPLOYMENT, "shop", lambda o: o is not None and o["status"].get("readyReplicas") == 10
     )
     await bed.create(Kind.ROLLOUT, bodies.rollout(steps=STEPS, routing=routing, style=style))
     await bed.until_phase("shop", "Healthy")
@@ -124,7 +124,7 @@ async def test_a_newer_version_replaces_a_release_in_progress(bed: Bed) -> None:
     await bed.until_paused("shop", 1)
     second = _revision(await bed.get(Kind.ROLLOUT, "shop"))
     await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images(*V3))
-    await bed.until(Kind.ROLLOUT, "shop", lambda o: bool(o) and _revision(o) != second)
+    await bed.until(Kind.ROLLOUT, "shop", lambda o: o is not None and _revision(o) != second)
     await bed.until_paused("shop", 1)
     assert await bed.sizes("shop") == {"shop:v1": 8, "shop:v3": 2}
     outcomes = sorted(
@@ -147,7 +147,7 @@ async def test_scaling_to_zero_and_back_keeps_the_release_at_its_step(bed: Bed) 
     await bed.until_message("shop", "scaled to zero")
     await bed.patch(Kind.DEPLOYMENT, "shop", {"spec": {"replicas": 5}})
     await bed.until(
-        Kind.DEPLOYMENT, "shop", lambda o: bool(o) and o["status"].get("readyReplicas") == 5
+        Kind.DEPLOYMENT, "shop", lambda o: o is not None and o["status"].get("readyReplicas") == 5
     )
     await bed.until_paused("shop", 1)
     assert await bed.sizes("shop") == {"shop:v1": 4, "shop:v2": 1}
@@ -160,7 +160,9 @@ async def test_deleting_the_rollout_without_a_policy_completes_the_release(bed: 
     await bed.delete(Kind.ROLLOUT, "shop")
     await bed.until(Kind.ROLLOUT, "shop", lambda o: o is None)
     await bed.until(
-        Kind.DEPLOYMENT, "shop", lambda o: bool(o) and o["status"].get("updatedReplicas") == 10
+        Kind.DEPLOYMENT,
+        "shop",
+        lambda o: o is not None and o["status"].get("updatedReplicas") == 10,
     )
     deployment = await bed.get(Kind.DEPLOYMENT, "shop")
     assert not deployment["spec"].get("paused")

@@ -11,7 +11,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     """A frozen struct with camelCase names on the wire; unknown fields are ignored."""
 
 
-class OwnerReference(Model):
+class OwnerReference(Model, frozen=True):
     """The owner of an object (`metadata.ownerReferences[]`)."""
 
     api_version: str
@@ -22,7 +22,7 @@ class OwnerReference(Model):
     block_owner_deletion: bool = False
 
 
-class ObjectMeta(Model):
+class ObjectMeta(Model, frozen=True):
     """Name, identity and version of an object."""
 
     name: str
@@ -47,7 +47,7 @@ class ObjectMeta(Model):
         return any(o.controller and o.uid == uid for o in self.owner_references)
 
 
-class Condition(Model):
+class Condition(Model, frozen=True):
     """One condition of a status (`type` is unique in its list)."""
 
     type: str

@@ -13,7 +13,7 @@ SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 """Names the Service of an EndpointSlice (discovery.k8s.io/v1)."""
 
 
-class Service(Model):
+class Service(Model, frozen=True):
     """v1 Service."""
 
     metadata: ObjectMeta
@@ -25,20 +25,20 @@ class Service(Model):
         return dict(self.spec.get("selector") or {})
 
 
-class EndpointConditions(Model):
+class EndpointConditions(Model, frozen=True):
     """`endpoints[].conditions`; a missing `ready` means true (API field documentation)."""
 
     ready: bool | None = None
 
 
-class Endpoint(Model):
+class Endpoint(Model, frozen=True):
     """One endpoint of a slice."""
 
     addresses: tuple[str, ...] = ()
     conditions: EndpointConditions = EndpointConditions()
 
 
-class EndpointSlice(Model):
+class EndpointSlice(Model, frozen=True):
     """discovery.k8s.io/v1 EndpointSlice."""
 
     metadata: ObjectMeta
@@ -56,14 +56,14 @@ class EndpointSlice(Model):
         return sum(e.conditions.ready is not False for e in self.endpoints or ())
 
 
-class Ingress(Model):
+class Ingress(Model, frozen=True):
     """networking.k8s.io/v1 Ingress."""
 
     metadata: ObjectMeta
     spec: dict[str, Any] = {}
 
 
-class HTTPRoute(Model):
+class HTTPRoute(Model, frozen=True):
     """gateway.networking.k8s.io/v1 HTTPRoute."""
 
     metadata: ObjectMeta

@@ -40,20 +40,20 @@ class OnDelete(StrEnum):
     ROLLBACK = "Rollback"
 
 
-class Containers(Model):
+class Containers(Model, frozen=True):
     """Name patterns (shell style) of platform and business containers."""
 
     platform: tuple[str, ...] = ()
     business: tuple[str, ...] = ()
 
 
-class Hold(Model):
+class Hold(Model, frozen=True):
     """How held platform changes end."""
 
     release: HoldRelease = HoldRelease.APPROVE
 
 
-class ReleasePolicySpec(Model):
+class ReleasePolicySpec(Model, frozen=True):
     """The policy itself; `history` is how many finished records are kept."""
 
     containers: Containers = Containers()
@@ -63,7 +63,7 @@ class ReleasePolicySpec(Model):
     history: int = 10
 
 
-class ReleasePolicy(Model):
+class ReleasePolicy(Model, frozen=True):
     """A ReleasePolicy object."""
 
     metadata: ObjectMeta

@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     """Its Rollout was deleted or disabled in mid-release."""
 
 
-class ContainerImage(Model):
+class ContainerImage(Model, frozen=True):
     """One container of the recorded template and the image it asks for."""
 
     name: str
@@ -34,7 +34,7 @@ class ContainerImage(Model):
     init: bool = False
 
 
-class WorkloadIdentity(Model):
+class WorkloadIdentity(Model, frozen=True):
     """The workload that was released."""
 
     api_version: str
@@ -43,7 +43,7 @@ class WorkloadIdentity(Model):
     uid: str
 
 
-class ReleaseRecordSpec(Model):
+class ReleaseRecordSpec(Model, frozen=True):
     """What is released: the whole pod template and where it came from."""
 
     workload: WorkloadIdentity
@@ -57,7 +57,7 @@ class ReleaseRecordSpec(Model):
     component_version: str = ""
 
 
-class Originals(Model):
+class Originals(Model, frozen=True):
     """Users' fields as they were before Tandem changed them, by object.
 
     `workload` holds the Deployment's strategy, minReadySeconds and
@@ -69,7 +69,7 @@ class Originals(Model):
     routes: dict[str, dict[str, Any]] = {}
 
 
-class Approval(Model):
+class Approval(Model, frozen=True):
     """Who let a step pass, and when."""
 
     step: int
@@ -77,7 +77,7 @@ class Approval(Model):
     at: datetime | None = None
 
 
-class Attempt(Model):
+class Attempt(Model, frozen=True):
     """One release of the recorded template. `completed_at` orders stable records."""
 
     started_at: datetime
@@ -90,13 +90,13 @@ class Attempt(Model):
     message: str = ""
 
 
-class ReleaseRecordStatus(Model):
+class ReleaseRecordStatus(Model, frozen=True):
     """What happened to the recorded template, oldest attempt first."""
 
     attempts: tuple[Attempt, ...] = ()
 
 
-class ReleaseRecord(Model):
+class ReleaseRecord(Model, frozen=True):
     """A ReleaseRecord object."""
 
     metadata: ObjectMeta

@@ -52,7 +52,7 @@ class FinalisingStep(StrEnum):
     END = "END"
 
 
-class WorkloadRef(Model):
+class WorkloadRef(Model, frozen=True):
     """The workload a Rollout releases; always in the Rollout's namespace."""
 
     api_version: str = ""
@@ -60,13 +60,13 @@ class WorkloadRef(Model):
     name: str = ""
 
 
-class Pause(Model):
+class Pause(Model, frozen=True):
     """A pause after a step. `duration` in seconds; None waits for approval, 0 passes."""
 
     duration: int | None = None
 
 
-class ValueMatch(Model):
+class ValueMatch(Model, frozen=True):
     """One header or query parameter to match. `type` is Exact or RegularExpression."""
 
     name: str
@@ -74,14 +74,14 @@ class ValueMatch(Model):
     type: str = "Exact"
 
 
-class PathMatch(Model):
+class PathMatch(Model, frozen=True):
     """A path to match (Gateway API HTTPPathMatch)."""
 
     type: str = "PathPrefix"
     value: str = "/"
 
 
-class RouteMatch(Model):
+class RouteMatch(Model, frozen=True):
     """Requests that a step sends to the new version (Gateway API HTTPRouteMatch)."""
 
     path: PathMatch | None = None
@@ -89,7 +89,7 @@ class RouteMatch(Model):
     query_params: tuple[ValueMatch, ...] = ()
 
 
-class Step(Model):
+class Step(Model, frozen=True):
     """One step: how many pods, which traffic, and what to wait for afterwards."""
 
     traffic: str | None = None
@@ -99,20 +99,20 @@ class Step(Model):
     pause: Pause = Pause()
 
 
-class IngressRef(Model):
+class IngressRef(Model, frozen=True):
     """An Ingress to copy into a canary Ingress. An empty class type is nginx."""
 
     name: str = ""
     class_type: str = ""
 
 
-class GatewayRef(Model):
+class GatewayRef(Model, frozen=True):
     """A Gateway API route whose rules are edited in place."""
 
     http_route_name: str | None = None
 
 
-class CustomNetworkRef(Model):
+class CustomNetworkRef(Model, frozen=True):
     """Any other object that routes traffic, changed by a Lua script upstream."""
 
     api_version: str = ""
@@ -120,7 +120,7 @@ class CustomNetworkRef(Model):
     name: str = ""
 
 
-class TrafficRouting(Model):
+class TrafficRouting(Model, frozen=True):
     """Which Service and which routes carry the workload's traffic.
 
     `grace_period_seconds` is the time proxies get to load a route before endpoints
@@ -134,14 +134,14 @@ class TrafficRouting(Model):
     custom_network_refs: tuple[CustomNetworkRef, ...] = ()
 
 
-class PodTemplateMetadata(Model):
+class PodTemplateMetadata(Model, frozen=True):
     """Labels and annotations added to the pods of an extra canary Deployment."""
 
     annotations: dict[str, str] = {}
     labels: dict[str, str] = {}
 
 
-class CanaryStrategy(Model):
+class CanaryStrategy(Model, frozen=True):
     """Canary or batch release; `enable_extra_workload_for_canary` selects canary style."""
 
     steps: tuple[Step, ...] = ()
@@ -153,7 +153,7 @@ class CanaryStrategy(Model):
     disable_generate_canary_service: bool = False
 
 
-class BlueGreenStrategy(Model):
+class BlueGreenStrategy(Model, frozen=True):
     """Blue-green release."""
 
     steps: tuple[Step, ...] = ()
@@ -163,7 +163,7 @@ class BlueGreenStrategy(Model):
     disable_generate_canary_service: bool = False
 
 
-class RolloutStrategy(Model):
+class RolloutStrategy(Model, frozen=True):
     """Exactly one of `canary` and `blue_green`."""
 
     paused: bool = False
@@ -171,7 +171,7 @@ class RolloutStrategy(Model):
     blue_green: BlueGreenStrategy | None = None
 
 
-class RolloutSpec(Model):
+class RolloutSpec(Model, frozen=True):
     """What to release, and how."""
 
     workload_ref: WorkloadRef = WorkloadRef()
@@ -179,7 +179,7 @@ class RolloutSpec(Model):
     disabled: bool = False
 
 
-class CanaryStatus(Model):
+class CanaryStatus(Model, frozen=True):
     """Where a release stands. Indices are 1-based; `next_step_index` -1 is "none left".
 
     `approved_by` is Tandem's: admission on the status subresource writes the user
@@ -203,7 +203,7 @@ class CanaryStatus(Model):
     approved_by: str = ""
 
 
-class RolloutStatus(Model):
+class RolloutStatus(Model, frozen=True):
     """Observed state of a Rollout."""
 
     observed_generation: int = 0
@@ -215,7 +215,7 @@ class RolloutStatus(Model):
     canary_status: CanaryStatus | None = None
 
 
-class Rollout(Model):
+class Rollout(Model, frozen=True):
     """A Rollout in the shape of v1beta1."""
 
     metadata: ObjectMeta

@@ -10,28 +10,28 @@ import msgspec
 from tandem_controller.api.meta import Condition, Model, ObjectMeta
 
 
-class LabelSelector(Model):
+class LabelSelector(Model, frozen=True):
     """A label selector; only `matchLabels` is written by Tandem, both are copied."""
 
     match_labels: dict[str, str] = {}
     match_expressions: tuple[dict[str, Any], ...] = ()
 
 
-class RollingUpdate(Model):
+class RollingUpdate(Model, frozen=True):
     """`spec.strategy.rollingUpdate`: integers, or percentages of `spec.replicas`."""
 
     max_surge: int | str | None = None
     max_unavailable: int | str | None = None
 
 
-class DeploymentStrategy(Model):
+class DeploymentStrategy(Model, frozen=True):
     """`spec.strategy` of a Deployment."""
 
     type: str = "RollingUpdate"
     rolling_update: RollingUpdate | None = None
 
 
-class DeploymentSpec(Model):
+class DeploymentSpec(Model, frozen=True):
     """Desired state of a Deployment; the API server has filled in the defaults."""
 
     template: dict[str, Any]
@@ -44,7 +44,7 @@ class DeploymentSpec(Model):
     paused: bool = False
 
 
-class DeploymentStatus(Model):
+class DeploymentStatus(Model, frozen=True):
     """Observed state of a Deployment."""
 
     observed_generation: int = 0
@@ -54,7 +54,7 @@ class DeploymentStatus(Model):
     available_replicas: int = 0
 
 
-class Deployment(Model):
+class Deployment(Model, frozen=True):
     """apps/v1 Deployment."""
 
     metadata: ObjectMeta
@@ -62,7 +62,7 @@ class Deployment(Model):
     status: DeploymentStatus = DeploymentStatus()
 
 
-class ReplicaSetSpec(Model):
+class ReplicaSetSpec(Model, frozen=True):
     """Desired state of a ReplicaSet."""
 
     template: dict[str, Any]
@@ -70,7 +70,7 @@ class ReplicaSetSpec(Model):
     min_ready_seconds: int = 0
 
 
-class ReplicaSetStatus(Model):
+class ReplicaSetStatus(Model, frozen=True):
     """Observed state of a ReplicaSet."""
 
     replicas: int = 0
@@ -79,7 +79,7 @@ class ReplicaSetStatus(Model):
     observed_generation: int = 0
 
 
-class ReplicaSet(Model):
+class ReplicaSet(Model, frozen=True):
     """apps/v1 ReplicaSet."""
 
     metadata: ObjectMeta
@@ -87,7 +87,7 @@ class ReplicaSet(Model):
     status: ReplicaSetStatus = ReplicaSetStatus()
 
 
-class ContainerState(Model):
+class ContainerState(Model, frozen=True):
     """Why a container is not running."""
 
     waiting: dict[str, Any] | None = None
@@ -95,7 +95,7 @@ class ContainerState(Model):
     terminated: dict[str, Any] | None = None
 
 
-class ContainerStatus(Model):
+class ContainerStatus(Model, frozen=True):
     """What a container really runs (`imageID` is the digest)."""
 
     name: str
@@ -106,7 +106,7 @@ class ContainerStatus(Model):
     state: ContainerState = ContainerState()
 
 
-class PodStatus(Model):
+class PodStatus(Model, frozen=True):
     """Observed state of a Pod."""
 
     phase: str = ""
@@ -117,7 +117,7 @@ class PodStatus(Model):
     init_container_statuses: tuple[ContainerStatus, ...] = ()
 
 
-class Pod(Model):
+class Pod(Model, frozen=True):
     """v1 Pod, without its spec."""
 
     metadata: ObjectMeta

@@ -22,14 +22,14 @@ MAX_WARNING = 240
 """Longer warnings are cut by the API server (`AdmissionResponse.warnings`, 256 characters)."""
 
 
-class UserInfo(Model):
+class UserInfo(Model, frozen=True):
     """Who sent the request."""
 
     username: str = ""
     groups: tuple[str, ...] = ()
 
 
-class AdmissionRequest(Model):
+class AdmissionRequest(Model, frozen=True):
     """`admission.k8s.io/v1` AdmissionReview, the request in it."""
 
     uid: str
@@ -52,7 +52,7 @@ class AdmissionRequest(Model):
         return self.old_object or {}
 
 
-class _Review(Model):
+class _Review(Model, frozen=True):
     request: AdmissionRequest
 
 

@@ -10,13 +10,13 @@ from tandem_controller.api.conversion import CONVERTERS, UnknownVersionError
 from tandem_controller.api.meta import Model
 
 
-class _Request(Model):
+class _Request(Model, frozen=True):
     uid: str
     desired_api_version: str = msgspec.field(name="desiredAPIVersion")
     objects: tuple[dict[str, Any], ...] = ()
 
 
-class _Review(Model):
+class _Review(Model, frozen=True):
     request: _Request
 
 
