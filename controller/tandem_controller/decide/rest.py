@@ -200,7 +200,7 @@ def _disown(case: Case) -> tuple[Effect, ...]:
             body={"metadata": {"ownerReferences": None}},
         )
         for kind, obj in owned
-        if obj is not None and obj.metadata.owner_references
+        if obj is not None and obj.metadata.controlled_by(case.snapshot.rollout.metadata.uid)
     )
 
 
