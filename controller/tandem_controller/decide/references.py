@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.decide.validate import validate_rollout
-from tandem_controller.snapshot import Snapshot, canary_name
+from tandem_controller.snapshot import Snapshot
 from tandem_controller.traffic import table as traffic_table
 from tandem_controller.workloads.provider import WorkloadProvider
 
@@ -48,13 +48,24 @@ def _traffic(snapshot: Snapshot) -> str | None:
         return f"{field}: Service {routing.service!r} does not exist; create it or correct the name"
     if not service.selector:
         return f"{field}: Service {routing.service!r} has no selector; it cannot be split by pods"
-    canary = traffic.canary_service
-    if canary and not canary.metadata.controlled_by(snapshot.rollout.metadata.uid):
-        return (
-            f"{field}: Service {canary_name(routing.service)!r} exists and is not this Rollout's; "
-            f"rename it, the canary needs the name"
-        )
+    if foreign := _foreign(snapshot):
+        return foreign
     provider = traffic_table.provider_for(routing)
     if provider is None:
         return "trafficRoutings[0]: names no supported route; set ingress or gateway"
     return provider.problem(routing, traffic, routing.service)
+
+
+def _foreign(snapshot: Snapshot) -> str | None:
+    """Say that an object of somebody else stands where the canary's is to be."""
+    beside = (
+        ("service", "Service", snapshot.traffic.canary_service),
+        ("ingress.name", "Ingress", snapshot.traffic.canary_ingress),
+    )
+    for field, kind, canary in beside:
+        if canary and not canary.metadata.controlled_by(snapshot.rollout.metadata.uid):
+            return (
+                f"trafficRoutings[0].{field}: {kind} {canary.metadata.name!r} exists and is not "
+                f"this Rollout's; rename it, the canary needs the name"
+            )
+    return None
