@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tandem_controller.decide.effect import Kind
+from tests.simulation.replica_sets import is_ready
 from tests.simulation.rules import Obj
 from tests.simulation.store import Key, Store, timestamp
 
@@ -71,11 +72,19 @@ class Kubelet:
             pod = store.patch(Kind.POD, key.name, node, namespace=key.namespace, user="scheduler")
         if pod["status"].get("phase") in ("Failed", "Succeeded"):
             return
+        if is_ready(pod) and self._stays_ready(pod):
+            return
         status = self._status(store, pod)
         if status != pod["status"]:
             store.replace_status(
                 Kind.POD, key.name, status, namespace=key.namespace, user="kubelet"
             )
+
+    def _stays_ready(self, pod: Obj) -> bool:
+        return pod["metadata"]["uid"] not in self.broken and all(
+            self.of(c["image"]) in (Readiness.INSTANT, Readiness.SLOW)
+            for c in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])
+        )
 
     def _status(self, store: Store, pod: Obj) -> Obj:
         created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])

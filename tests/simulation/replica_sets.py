@@ -24,7 +24,8 @@ def sync_replica_set(store: Store, stored: Obj) -> None:
     wanted = stored["spec"]["replicas"]
     if len(pods) < wanted:
         _create(store, stored, wanted - len(pods))
-    for pod in sorted(pods, key=_deletion_order)[: max(0, len(pods) - wanted)]:
+    surplus = max(0, len(pods) - wanted)
+    for pod in sorted(pods, key=_deletion_order)[:surplus] if surplus else ():
         metadata = pod["metadata"]
         store.delete(Kind.POD, metadata["name"], namespace=metadata["namespace"])
     metadata = stored["metadata"]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tandem_controller.decide.effect import Create, Delete, Kind, Patch, ReplaceStatus
+from tandem_controller.decide.effect import Kind
 from tests.simulation.deployment_state import REVISION
-from tests.simulation.errors import ConflictError, InvalidError, NotFoundError
 from tests.simulation.model import Controller, Model, Readiness
 from tests.simulation.objects import deployment, image_patch, knobs, service
 from tests.simulation.rules import Obj
@@ -200,77 +199,23 @@ def test_a_deleted_deployment_takes_its_pods_along(web: Model) -> None:
     assert web.ready_endpoints("web") == 0
 
 
-def test_a_finalizer_holds_an_object_until_it_is_taken_away(web: Model) -> None:
-    meta = {"name": "web", "finalizers": ["tandem.oam.dev/release"]}
-    web.create(Kind.ROLLOUT, {"metadata": meta, "spec": {}})
-    web.delete(Kind.ROLLOUT, "web")
-    assert "deletionTimestamp" in web.store.get(Kind.ROLLOUT, "web")["metadata"]
-    web.edit(Kind.ROLLOUT, "web", {"metadata": {"finalizers": None}})
-    assert web.store.find(Kind.ROLLOUT, "web") is None
-
-
-def test_a_write_with_an_old_version_is_a_conflict(web: Model) -> None:
-    seen = web.deployment("web").metadata
-    edit(web, replicas=5)
-    stale = Patch(
-        kind=Kind.DEPLOYMENT,
-        namespace=seen.namespace,
-        name=seen.name,
-        uid=seen.uid,
-        resource_version=seen.resource_version,
-        body={"spec": {"replicas": 7}},
-    )
-    with pytest.raises(ConflictError):
-        web.execute([stale])
-    assert web.deployment("web").spec.replicas == 5
-
-
-def test_a_list_of_effects_ends_at_the_first_that_fails(web: Model) -> None:
-    record = {"metadata": {"name": "r"}, "spec": {"fingerprint": "f"}}
-    missing = ReplaceStatus(
-        kind=Kind.ROLLOUT, namespace="default", name="none", resource_version="1", status={}
-    )
-    gone = Delete(kind=Kind.SERVICE, namespace="default", name="none", uid="u")
-    create = Create(kind=Kind.RELEASE_RECORD, body=record)
-    with pytest.raises(NotFoundError):
-        web.execute([gone, create, create, missing, Create(kind=Kind.INGRESS, body=record)])
-    assert web.store.find(Kind.RELEASE_RECORD, "r") is not None
-    assert web.store.find(Kind.INGRESS, "r") is None
-
-
-def test_what_is_not_changed_keeps_version_and_generation(web: Model) -> None:
-    before = web.deployment("web").metadata
-    web.edit(Kind.DEPLOYMENT, "web", {"spec": {"replicas": 10}})
-    assert web.deployment("web").metadata == before
-    web.edit(Kind.DEPLOYMENT, "web", {"metadata": {"labels": {"a": "b"}}})
-    assert web.deployment("web").metadata.generation == before.generation
-    web.edit(Kind.DEPLOYMENT, "web", {"metadata": {"annotations": {"a": "b"}}})
-    assert web.deployment("web").metadata.generation == before.generation + 1
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {"minReadySeconds": 600},
-        knobs(0, 0),
-        knobs(0, "0%"),
-        {"strategy": {"type": "Recreate"}},
-        {"selector": {"matchLabels": {"app": "other"}}},
-        {"replicas": -1},
-    ],
-)
-def test_the_api_server_refuses_what_breaks_a_rule(web: Model, spec: Obj) -> None:
-    with pytest.raises(InvalidError):
-        web.edit(Kind.DEPLOYMENT, "web", {"spec": spec})
-
-
-def test_a_record_says_what_it_said(web: Model) -> None:
-    web.create(Kind.RELEASE_RECORD, {"metadata": {"name": "r"}, "spec": {"fingerprint": "f"}})
-    with pytest.raises(InvalidError):
-        web.edit(Kind.RELEASE_RECORD, "r", {"spec": {"fingerprint": "g"}})
-
-
 def test_a_copy_is_a_world_of_its_own(web: Model) -> None:
     twin = web.copy()
     edit(twin, replicas=3)
     assert (web.sizes("web"), twin.sizes("web")) == ({OLD: 10}, {OLD: 3})
+
+
+def test_a_killed_pod_is_replaced(web: Model) -> None:
+    name = web.store.all_of(Kind.POD)[0]["metadata"]["name"]
+    web.kill_pod(name)
+    web.settle()
+    assert web.store.find(Kind.POD, name) is None
+    assert web.ready("web") == {OLD: 10}
+
+
+def test_scaling_down_takes_the_broken_pods_first(web: Model) -> None:
+    for pod in web.store.all_of(Kind.POD)[:3]:
+        web.break_pod(pod["metadata"]["name"])
+    web.settle()
+    edit(web, replicas=7)
+    assert web.ready("web") == {OLD: 7}
