@@ -100,7 +100,7 @@ def deployment(
     return msgspec.convert({"metadata": meta, "spec": whole, "status": status}, Deployment)
 
 
-def replica_set(of: Obj, size: int, *, owner: str = "shop") -> ReplicaSet:
+def replica_set(of: Obj, size: int, *, owner: str = "shop", min_ready: int = 0) -> ReplicaSet:
     """Return the ReplicaSet of a template, with the label that the Deployment controller adds."""
     mark = "h" + template_fingerprint(of)[:6]
     labels = {**of["metadata"]["labels"], POD_TEMPLATE_HASH: mark}
@@ -113,7 +113,10 @@ def replica_set(of: Obj, size: int, *, owner: str = "shop") -> ReplicaSet:
         creation_timestamp=LONG_AGO,
         labels=labels,
     )
-    return ReplicaSet(metadata=meta, spec=ReplicaSetSpec(template=marked, replicas=size))
+    return ReplicaSet(
+        metadata=meta,
+        spec=ReplicaSetSpec(template=marked, replicas=size, min_ready_seconds=min_ready),
+    )
 
 
 def hash_of(of: Obj) -> str:
@@ -135,10 +138,12 @@ def pod(name: str, *, ready_since: datetime | None = LONG_AGO) -> Pod:
 
 
 def workload(
-    stated: Deployment, *sets: tuple[Obj, int, int], owner: str = "shop"
+    stated: Deployment, *sets: tuple[Obj, int, int], owner: str = "shop", min_ready: int = 0
 ) -> WorkloadSnapshot:
     """Return a Deployment with ReplicaSets, each of a template, a size and its ready pods."""
-    replica_sets = tuple(replica_set(of, size, owner=owner) for of, size, _ in sets)
+    replica_sets = tuple(
+        replica_set(of, size, owner=owner, min_ready=min_ready) for of, size, _ in sets
+    )
     pods = {
         rs.metadata.uid: tuple(
             pod(f"{rs.metadata.name}-{i}", ready_since=LONG_AGO if i < ready else None)

@@ -86,15 +86,15 @@ BAD: dict[str, tuple[Snapshot, str]] = {
     "canary service of somebody else": (
         snapshot(canary_service=Service(metadata=BESIDE)),
         (
-            f"{SERVICE_FIELD}: Service 'shop-canary' exists and is not this Rollout's; rename it, the "
-            "canary needs the name"
+            f"{SERVICE_FIELD}: Service 'shop-canary' exists and is not this Rollout's; rename it, "
+            "the canary needs the name"
         ),
     ),
     "canary ingress of somebody else": (
         snapshot(routed(BY_INGRESS), canary_ingress=ingress("docs", BESIDE)),
         (
-            f"{INGRESS_FIELD}: Ingress 'shop-canary' exists and is not this Rollout's; rename it, the "
-            "canary needs the name"
+            f"{INGRESS_FIELD}: Ingress 'shop-canary' exists and is not this Rollout's; rename it, "
+            "the canary needs the name"
         ),
     ),
     "route missing": (
@@ -104,8 +104,8 @@ BAD: dict[str, tuple[Snapshot, str]] = {
     "no rule names the service": (
         snapshot(http_route=OTHER_ROUTE),
         (
-            f"{ROUTE_FIELD}: no rule of HTTPRoute 'shop' has Service 'shop' as a backend; add it as a "
-            f"backendRef or correct {SERVICE_FIELD}"
+            f"{ROUTE_FIELD}: no rule of HTTPRoute 'shop' has Service 'shop' as a backend; add it "
+            f"as a backendRef or correct {SERVICE_FIELD}"
         ),
     ),
     "ingress missing": (
@@ -115,15 +115,15 @@ BAD: dict[str, tuple[Snapshot, str]] = {
     "no path names the service": (
         snapshot(routed(BY_INGRESS), ingress=ingress("docs")),
         (
-            f"{INGRESS_FIELD}: no path of Ingress 'shop' has Service 'shop' as its backend; add it or "
-            f"correct {SERVICE_FIELD}"
+            f"{INGRESS_FIELD}: no path of Ingress 'shop' has Service 'shop' as its backend; add it "
+            f"or correct {SERVICE_FIELD}"
         ),
     ),
     "strategy recreate": (
         Snapshot(rollout=rollout(), workload=RECREATE),
         (
-            "Deployment 'shop': spec.strategy.type is Recreate, which never runs two versions side by "
-            "side; set it to RollingUpdate"
+            "Deployment 'shop': spec.strategy.type is Recreate, which never runs two versions side "
+            "by side; set it to RollingUpdate"
         ),
     ),
     "no step": (
@@ -148,8 +148,8 @@ BAD: dict[str, tuple[Snapshot, str]] = {
     "an older rollout": (
         snapshot(rivals=(rollout(name="first", creation_timestamp=LONG_AGO - timedelta(days=1)),)),
         (
-            "spec.workloadRef: Deployment 'shop' is already released by Rollout 'first'; delete one of "
-            "the two"
+            "spec.workloadRef: Deployment 'shop' is already released by Rollout 'first'; delete "
+            "one of the two"
         ),
     ),
 }
