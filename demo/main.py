@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from demo import scenario, shop
-from demo.controller import USER, Controller
 from demo.images import load_images
+from demo.processes import USER, TandemProcess, until_webhooks_are_asked
 from demo.screen import Screen
 from demo.stage import Stage
 from demo.traffic import Load, load, until_served
@@ -106,6 +106,7 @@ async def _play(cluster: DevCluster, screen: Screen, *, real: bool) -> list[str]
             await scenario.roll_back(stage)
         except (Refusal, ApiError, shop.CommandFailed, TimeoutError) as error:
             stage.check(False, str(error) or "the client stopped")
+        scenario.still_run(stage)
         screen.show(stage.splits)
         scenario.account(stage, LEAST_RATE)
         return stage.failed
@@ -124,19 +125,19 @@ async def _first_version(stage: Stage, stack: AsyncExitStack, folder: Path, *, r
     """Install Tandem, apply v1, and let the requests begin."""
     cluster, screen = stage.cluster, stage.screen
     screen.chapter("v1")
-    with screen.doing("CRDs, admission, controller"):
+    with screen.doing("CRDs, admission and the controller"):
         await install(stage.client, writers=[USER])
-        controller = Controller(cluster)
-        controller.start()
-        stack.callback(controller.stop)
+        for process in (TandemProcess.webhook(cluster), TandemProcess.controller(cluster)):
+            process.start()
+            stack.callback(process.stop)
+            stage.processes.append(process)
+        await until_webhooks_are_asked(stage.client)
     if real:
         with screen.doing("images of the shop"):
             await asyncio.to_thread(load_images, cluster)
-    with screen.doing("a namespace and an HTTPRoute"):
-        await stage.tandem("apply", str(shop.write_surroundings(folder)))
     watching = asyncio.create_task(_watch(stage))
     stack.callback(watching.cancel)
-    await stage.apply("v1")
+    await stage.apply("v1", shop.write_surroundings(folder))
     await stage.until_at_rest("v1")
     if real:
         url = cluster.gateway_url

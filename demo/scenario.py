@@ -92,6 +92,13 @@ async def _answers_are(stage: Stage, images: tuple[str, str]) -> None:
     stage.check(seen == {wanted}, f"every answer names init {wanted[0]} and business {wanted[1]}")
 
 
+def still_run(stage: Stage) -> None:
+    """Nothing may have died behind the scenes, not even to be restarted."""
+    for process in stage.processes:
+        if process.died:
+            stage.check(False, f"a process of Tandem died; its log: {process.log}")
+
+
 def account(stage: Stage, least_rate: float) -> None:
     """Say what became of every request of the whole demo."""
     load = stage.load

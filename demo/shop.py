@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from demo.controller import TANDEM
+from demo.processes import TANDEM
 from devcluster import tools
 from devcluster.node.gateway import GATEWAY
 
@@ -52,6 +52,11 @@ async def tandem(kubeconfig: Path, *arguments: str) -> str:
 def example(version: str) -> Path:
     """Return the Application of a version."""
     return EXAMPLES / f"shop-{version}.yaml"
+
+
+def shown(file: Path) -> str:
+    """Return a file as a user would name it."""
+    return str(file.relative_to(ROOT)) if file.is_relative_to(ROOT) else file.name
 
 
 def surroundings() -> list[dict[str, Any]]:

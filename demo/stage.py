@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +12,12 @@ import msgspec
 from rich.table import Table
 
 from demo import shop
+from demo.processes import TandemProcess
 from demo.screen import Screen
 from demo.traffic import Load, split
 from devcluster.cluster import DevCluster
 from tandem_cli import details, follow, view
+from tandem_cli.render import render
 from tandem_controller.effect import Kind
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client
@@ -38,6 +41,7 @@ class Stage:
     client: Client
     screen: Screen
     load: Load | None = None
+    processes: list[TandemProcess] = field(default_factory=list)
     definitions: Path = shop.DEFINITIONS
     failed: list[str] = field(default_factory=list)
     splits: Table = field(default_factory=lambda: _table("step", "asks", "seen", "by"))
@@ -52,16 +56,18 @@ class Stage:
         """Run a `tandem` command as the user."""
         return await shop.tandem(self.cluster.kubeconfig_for("tandem-user"), *arguments)
 
-    async def apply(self, version: str) -> None:
-        """Apply an example with the definitions in force."""
-        with self.screen.doing(f"tandem apply examples/shop-{version}.yaml"):
-            file = str(shop.example(version))
-            await self.tandem("apply", file, "--definitions", str(self.definitions))
+    async def apply(self, version: str, *before: Path) -> None:
+        """Apply an example with the definitions in force, and other files before it."""
+        files = (*before, shop.example(version))
+        with self.screen.doing(f"tandem apply {' '.join(map(shop.shown, files))}"):
+            definitions = ("--definitions", str(self.definitions))
+            await self.tandem("apply", *map(str, files), *definitions)
 
-    async def rendered(self, version: str) -> str:
+    async def rendered(self, version: str) -> list[dict[str, Any]]:
         """Return what an example becomes with the definitions in force."""
-        file = str(shop.example(version))
-        return await self.tandem("render", file, "--definitions", str(self.definitions))
+        return await asyncio.to_thread(
+            render, [shop.example(version)], [self.definitions], shop.NAMESPACE
+        )
 
     async def approve(self, step: int) -> None:
         """Approve one step."""

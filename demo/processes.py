@@ -1,0 +1,86 @@
+"""Tandem beside a cluster: the controller and the webhooks, as processes that can be killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from devcluster.cluster import DevCluster
+from tandem_controller.kube.client import Client
+from tandem_controller.kube.resource import Resource
+from tandem_controller.kube.wait import wait_for
+
+USER = "tandem-controller"
+NAMESPACE = "kube-system"
+TANDEM = Path(sys.executable).with_name("tandem")
+_PATIENCE_SECONDS = 30
+_WEBHOOKS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    namespaced=False,
+)
+
+
+class TandemProcess:
+    """One process of Tandem; its log lies with the cluster's logs."""
+
+    def __init__(self, cluster: DevCluster, name: str, *arguments: str) -> None:
+        self._cluster = cluster
+        self._arguments = arguments
+        self.log = cluster.logs / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def controller(cls, cluster: DevCluster) -> TandemProcess:
+        """Return a replica of the controller."""
+        health = ("--health-address", "127.0.0.1", "--health-port", "0")
+        return cls(cluster, "tandem-controller", "run", *health)
+
+    @classmethod
+    def webhook(cls, cluster: DevCluster) -> TandemProcess:
+        """Return the webhooks, which the API server calls by URL."""
+        url = "https://127.0.0.1:0"
+        address = ("--host", "127.0.0.1", "--port", "0", "--url", url, "--drain-seconds", "0")
+        return cls(cluster, "tandem-webhook", "webhook", *address)
+
+    def start(self) -> None:
+        """Start it; the log goes on where it was."""
+        command = [
+            *(str(TANDEM), "controller", *self._arguments),
+            *("--kubeconfig", str(self._cluster.kubeconfig_for(USER)), "--namespace", NAMESPACE),
+        ]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def stop(self) -> None:
+        """End it as kubelet does."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once: it cannot finish anything."""
+        self._end(signal.SIGKILL)
+
+    @property
+    def died(self) -> bool:
+        """Whether it ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        try:
+            self._process.wait(timeout=_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+async def until_webhooks_are_asked(client: Client) -> None:
+    """Wait until the API server knows of the webhooks."""
+    await wait_for(client, _WEBHOOKS, "tandem", None, lambda o: o is not None, seconds=60)
