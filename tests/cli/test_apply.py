@@ -1,7 +1,7 @@
 """`tandem apply` sends each object by server-side apply to where the server serves it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -26,6 +26,15 @@ NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "demo
 def deployment(name: str) -> dict[str, Any]:
     metadata = {"name": name, "namespace": "demo"}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
+
+
+def finish(work: Coroutine[None, None, None]) -> None:
+    """Run in a loop of our own: `asyncio.run` would drop pytest-asyncio's without closing it."""
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(work)
+    finally:
+        loop.close()
 
 
 class Server:
@@ -55,7 +64,7 @@ class Server:
 def test_objects_are_applied_in_order() -> None:
     server = Server()
     objects = [NAMESPACE, deployment("one"), deployment("two")]
-    asyncio.run(apply.apply(cast("Client", server), objects))
+    finish(apply.apply(cast("Client", server), objects))
     assert [path for path, *_ in server.applied] == [
         "/api/v1/namespaces/demo",
         "/apis/apps/v1/namespaces/demo/deployments/one",
@@ -74,5 +83,5 @@ def test_a_kind_that_is_not_served_is_one_line(
 ) -> None:
     item = {"apiVersion": api_version, "kind": "Thing", "metadata": {"name": "x"}}
     with pytest.raises(typer.Exit):
-        asyncio.run(apply.apply(cast("Client", Server()), [item]))
+        finish(apply.apply(cast("Client", Server()), [item]))
     assert capsys.readouterr().err == f"tandem: the cluster does not serve Thing of {api_version}\n"
