@@ -1,0 +1,363 @@
+"""The invariants of DESIGN §4, checked after every single write of anybody.
+
+A write counts against Tandem when Tandem made it, or when a controller carried out what
+Tandem had ordered. What the instant of a concurrent edit makes unavoidable is exempt, and
+each exemption is named where it is: see `_ordered`, `_by_scaling` and `_loose`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from tandem_controller import keys
+from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
+from tandem_controller.api.policy import OnDelete
+from tandem_controller.api.record import ReleaseRecord
+from tandem_controller.api.rollout import Rollout, RolloutStatus, StepState
+from tandem_controller.decide import plan as plans
+from tandem_controller.decide import records
+from tandem_controller.effect import Kind
+from tandem_controller.workloads.batch import bounds
+from tests.simulation import facts
+from tests.simulation.facts import CANARY, WEB
+from tests.simulation.rules import Obj
+from tests.simulation.store import Key, Store, controller_uid
+
+GRACE = timedelta(seconds=3)
+UNLIMITED = 10**6
+SERVICES = (WEB, CANARY)
+
+
+@dataclass(frozen=True)
+class Release:
+    """The open attempt: how often its record was released tells attempts apart."""
+
+    record: str
+    attempt: int
+    fingerprint: str
+    started_at: datetime
+
+
+@dataclass(kw_only=True)
+class Guard:
+    """Remembers what was permitted, and judges each write against it."""
+
+    store: Store
+    knobs: tuple[int | str, int | str]
+    """The user's maxSurge and maxUnavailable."""
+    min_ready_seconds: int = 0
+    policy: OnDelete | None = None
+    actor: str = "user"
+    scaling: bool = False
+    """The Deployment controller is scaling in proportion because a user changed replicas."""
+    log: list[str] = field(default_factory=list)
+    permitted: dict[tuple[str, int], int] = field(default_factory=dict)
+    stable: str = ""
+    release: Release | None = None
+    _ordered: int = 0
+    """New pods allowed when Tandem last wrote a workload: the Deployment controller may still
+    be carrying that out when a plan edit or a scaling allows fewer."""
+    _by_scaling: set[str] = field(default_factory=set)
+    """ReplicaSets that the Deployment controller shrank because a user scaled down."""
+    _loose: bool = False
+    """A user's template rolls by itself, because no live Rollout held it when it was written."""
+    _selector_reset: bool = False
+    """A user took our key out of the stable Service, and Tandem has not looked since."""
+    _ready: dict[str, int] = field(default_factory=dict)
+    _shares: dict[str, int] = field(default_factory=dict)
+    _loaded_until: dict[str, datetime] = field(default_factory=dict)
+    """Until when proxies may still send requests to a Service."""
+
+    @property
+    def by_tandem(self) -> bool:
+        """Whether the present write is Tandem's own."""
+        return self.actor == "tandem"
+
+    def written(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+        """Judge one write; None stands for an object that is not there."""
+        self.log.append(f"{self.actor}: {key.kind} {key.name}")
+        if key.kind is Kind.RELEASE_RECORD:
+            self._read_records()
+        elif key.kind is Kind.ROLLOUT and key.name == WEB and new is not None:
+            self._judge_status(old or {}, new)
+        elif key.kind is Kind.REPLICA_SET:
+            self._judge_size(old, new)
+        elif key.kind is Kind.DEPLOYMENT:
+            self._judge_order(key, old, new)
+        elif key.kind is Kind.SERVICE and key.name == WEB:
+            self._selector_reset = not self.by_tandem
+        self._judge_serving(key)
+        self._judge_traffic(key)
+
+    # Approvals and steps.
+
+    def _read_records(self) -> None:
+        found = [msgspec.convert(o, ReleaseRecord) for o in self.store.all_of(Kind.RELEASE_RECORD)]
+        known = records.stable(found)
+        self.stable = known.spec.fingerprint if known else ""
+        record = records.in_progress(found)
+        self.release = (
+            Release(
+                record.metadata.name,
+                len(record.status.attempts),
+                record.spec.fingerprint,
+                record.open_attempt.started_at,
+            )
+            if record and record.open_attempt
+            else None
+        )
+
+    def _permit(self, index: int) -> None:
+        if self.release is not None:
+            key = (self.release.record, self.release.attempt)
+            self.permitted[key] = max(index, self.permitted.get(key, 1))
+
+    def _may_enter(self) -> int:
+        if self.release is None:
+            return 0
+        return self.permitted.get((self.release.record, self.release.attempt), 1)
+
+    def _judge_status(self, before: Obj, after: Obj) -> None:
+        old = msgspec.convert(before.get("status", {}), RolloutStatus).canary_status
+        rollout = msgspec.convert(after, Rollout)
+        new = rollout.status.canary_status
+        if new is None or new == old:
+            return
+        if not self.by_tandem:
+            self._note_users_status(before, rollout)
+            return
+        canary = rollout.spec.strategy.canary
+        if canary is None or rollout.status.phase != "Progressing" or old is None:
+            return
+        plan = plans.resolve(canary, self._replicas())
+        index = old.current_step_index
+        same = (old.canary_revision, old.current_step_index) == (
+            new.canary_revision,
+            new.current_step_index,
+        )
+        if old.rollout_hash != new.rollout_hash and old.canary_revision == new.canary_revision:
+            self._permit(
+                plans.step_after_change(plan, index, facts.new_pods(self.store, self.stable))
+            )
+        if 1 <= index <= len(plan):
+            self._note_passing(plan[index - 1], old.current_step_state, old.last_update_time)
+        if same and old.current_step_state == StepState.READY and self._going_on(rollout):
+            assert new.current_step_state in (StepState.READY, StepState.COMPLETED), (
+                f"the approval of step {index} was overwritten with {new.current_step_state}"
+            )
+        if new.current_step_index > max(self._may_enter(), 1):
+            raise AssertionError(
+                f"step {new.current_step_index} entered from {index} ({old.current_step_state}), "
+                f"permitted is {self._may_enter()}"
+            )
+
+    def _note_users_status(self, before: Obj, rollout: Rollout) -> None:
+        """A user approves: StepReady from StepPaused passes one step."""
+        old = msgspec.convert(before.get("status", {}), RolloutStatus).canary_status
+        new = rollout.status.canary_status
+        if old is None or new is None or old.current_step_state != StepState.PAUSED:
+            return
+        if new.current_step_state == StepState.READY:
+            self._permit(old.current_step_index + 1)
+
+    def _note_passing(self, step: plans.PlannedStep, state: str, since: datetime | None) -> None:
+        seconds = step.pause_seconds
+        if seconds is None or since is None:
+            return
+        waited = state == StepState.PAUSED and since + timedelta(seconds=seconds) <= self.store.now
+        if waited or seconds == 0:
+            self._permit(step.index + 1)
+
+    def _going_on(self, rollout: Rollout) -> bool:
+        """Whether the live template is the release's: nobody took the release back."""
+        if rollout.spec.disabled or keys.ROLLBACK in rollout.metadata.annotations:
+            return False
+        web = self.store.find(Kind.DEPLOYMENT, WEB)
+        return bool(self.release and web and facts.fingerprint(web) == self.release.fingerprint)
+
+    # Exposure.
+
+    def allowed(self) -> int:
+        """Return how many pods of other versions than the stable one may be asked for."""
+        found = self.store.find(Kind.ROLLOUT, WEB)
+        if found is None or not self.stable or self._loose:
+            return UNLIMITED
+        rollout = msgspec.convert(found, Rollout)
+        completes = self.policy in (None, OnDelete.COMPLETE)
+        if rollout.spec.disabled or (rollout.metadata.deleting and completes):
+            return UNLIMITED
+        web = self.store.find(Kind.DEPLOYMENT, WEB)
+        if self.release is None and web and facts.fingerprint(web) == self.stable:
+            return UNLIMITED
+        step = self._step(rollout)
+        if step is None:
+            return 0
+        if step.finishing or self._state(rollout) == StepState.COMPLETED:
+            return UNLIMITED
+        return step.replicas
+
+    def _state(self, rollout: Rollout) -> str:
+        status = rollout.status.canary_status
+        return status.current_step_state if status else ""
+
+    def _step(self, rollout: Rollout) -> plans.PlannedStep | None:
+        """Return the step entered by the open attempt."""
+        status, canary = rollout.status.canary_status, rollout.spec.strategy.canary
+        web = self.store.find(Kind.DEPLOYMENT, WEB)
+        if status is None or canary is None or self.release is None or web is None:
+            return None
+        revision = records.revision(web["metadata"]["uid"], self.release.fingerprint)
+        entered = (
+            status.canary_revision == revision
+            and status.last_update_time is not None
+            and status.last_update_time >= self.release.started_at
+        )
+        if not entered:
+            return None
+        plan = plans.resolve(canary, self._replicas())
+        index = min(status.current_step_index, self._may_enter(), len(plan))
+        return plan[index - 1] if index >= 1 else None
+
+    def _replicas(self) -> int:
+        web = self.store.find(Kind.DEPLOYMENT, WEB)
+        return int(web["spec"]["replicas"]) if web else 0
+
+    def _judge_size(self, old: Obj | None, new: Obj | None) -> None:
+        if new is None or not self.stable:
+            return
+        before = old["spec"]["replicas"] if old else 0
+        after = new["spec"]["replicas"]
+        uid = new["metadata"]["uid"]
+        if after < before:
+            if self.scaling:
+                self._by_scaling.add(uid)
+            else:
+                self._by_scaling.discard(uid)
+            if self.by_tandem:
+                self._judge_floor("the ReplicaSet's new size", {})
+        if after <= before or self.scaling:
+            return
+        owner = self.store.find(Kind.DEPLOYMENT, WEB)
+        owned = owner is not None and controller_uid(new) == owner["metadata"]["uid"]
+        if owned and facts.fingerprint(new) == self.stable:
+            return
+        count = facts.new_pods(self.store, self.stable)
+        limit = self.allowed() if self.by_tandem else max(self.allowed(), self._ordered)
+        assert count <= limit, f"{count} new pods asked for, {limit} are allowed"
+        if before == 0:
+            self._judge_pinned()
+
+    def _judge_pinned(self) -> None:
+        """Before a first new pod exists, the stable Service must not select it."""
+        service = self.store.find(Kind.SERVICE, WEB)
+        rollout = msgspec.convert(
+            self.store.find(Kind.ROLLOUT, WEB) or {"metadata": {"name": ""}}, Rollout
+        )
+        step = self._step(rollout)
+        if service is None or step is None or step.split is None or step.everything:
+            return
+        if self._selector_reset or self.allowed() == UNLIMITED:
+            return
+        assert POD_TEMPLATE_HASH in service["spec"]["selector"], (
+            "new pods are created while the stable Service selects all pods"
+        )
+
+    def _judge_order(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+        if self.actor == "user" and new is not None and key.name == WEB:
+            changed = old is not None and facts.fingerprint(old) != facts.fingerprint(new)
+            if changed:
+                self._loose = not new["spec"].get("paused")
+            return
+        if not self.by_tandem:
+            return
+        self._loose = False
+        self._ordered = self.allowed()
+        if new is None or key.name != WEB:
+            return
+        self._judge_tandems_fields(new)
+        if new["spec"].get("minReadySeconds", 0) > 10**6:
+            assert facts.fingerprint(new) != self.stable, (
+                "knobs on while the stable template is live"
+            )
+            unavailable = new["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"]
+            keep = new["spec"]["replicas"] - unavailable
+            self._judge_floor("the move", {self.stable: keep})
+
+    def _judge_tandems_fields(self, new: Obj) -> None:
+        """What Tandem marks is paused or moving: nothing else is held by the mark."""
+        mark = new["metadata"].get("annotations", {}).get(keys.IN_PROGRESSING)
+        moving = new["spec"].get("minReadySeconds", 0) > 10**6
+        assert not moving or mark, "moving without the mark of take-over"
+
+    # Serving.
+
+    def _judge_floor(self, what: str, keep: dict[str, int]) -> None:
+        """Ready pods must not fall below what the user's maxUnavailable allows.
+
+        `keep` is how many pods of a template the order leaves.
+        """
+        replicas = self._replicas()
+        floor = replicas - bounds(*self.knobs, replicas).max_unavailable
+        before = after = 0
+        sets = facts.replica_sets(self.store, WEB) + facts.replica_sets(self.store, CANARY)
+        for rs in sets:
+            pods = [
+                p for p in self.store.all_of(Kind.POD) if controller_uid(p) == rs["metadata"]["uid"]
+            ]
+            ready = sum(facts.is_available(p, self.store.now, self.min_ready_seconds) for p in pods)
+            before += ready
+            after += min(ready, rs["spec"]["replicas"], keep.get(facts.fingerprint(rs), ready))
+        assert after >= min(floor, before), (
+            f"{what} leaves {after} of {before} available pods, {floor} must stay"
+        )
+
+    def _judge_serving(self, key: Key) -> None:
+        """A Service that gets requests must not lose its last ready endpoint to us."""
+        now = self.store.now
+        shares = facts.shares(self.store)
+        for service, share in (self._shares | shares).items():
+            if share and service in shares and shares[service]:
+                self._loaded_until[service] = datetime.max.replace(tzinfo=now.tzinfo)
+            elif self._shares.get(service):
+                self._loaded_until[service] = now + GRACE
+        for service in SERVICES:
+            ready = facts.ready_behind(self.store, service)
+            was, self._ready[service] = self._ready.get(service, 0), ready
+            loaded = self._loaded_until.get(service)
+            if was and not ready and loaded and loaded > now and self._to_blame(key):
+                raise AssertionError(f"Service {service} lost its last endpoint and has traffic")
+
+    def _to_blame(self, key: Key) -> bool:
+        replicas = self._replicas()
+        allowed_missing = bounds(*self.knobs, replicas).max_unavailable
+        if replicas <= allowed_missing or self.store.find(Kind.ROLLOUT, WEB) is None:
+            return False
+        if self.actor == "replica-set":
+            pod = self.store.find(key.kind, key.name)
+            return pod is None or controller_uid(pod) not in self._by_scaling
+        return self.by_tandem or self.actor == "garbage"
+
+    def _judge_traffic(self, key: Key) -> None:
+        shares = facts.shares(self.store)
+        before, self._shares = self._shares, shares
+        if not self.by_tandem or key.kind not in (Kind.HTTP_ROUTE, Kind.INGRESS):
+            return
+        for service, share in shares.items():
+            if share > before.get(service, 0) and self._replicas():
+                assert self._endpoints(service), (
+                    f"{share} % of traffic to Service {service}, which has no ready endpoint"
+                )
+        rollout = msgspec.convert(self.store.get(Kind.ROLLOUT, WEB), Rollout)
+        step = self._step(rollout)
+        split = step.split if step else None
+        most = (split.weight or int(bool(split.matches))) if split else 0
+        if shares.get(CANARY, 0) > before.get(CANARY, 0):
+            assert shares[CANARY] <= most, f"{shares[CANARY]} % of traffic, {most} % is allowed"
+
+    def _endpoints(self, service: str) -> int:
+        found = self.store.find(Kind.ENDPOINT_SLICE, service)
+        endpoints = (found or {}).get("endpoints", ())
+        return sum(e["conditions"]["ready"] for e in endpoints)
