@@ -43,18 +43,12 @@ def roll_back(case: Case) -> Decision:
 
 
 def take_back(case: Case) -> Decision:
-    """Return to the stable version although the workload states the release's template."""
-    return (
-        _announce(case, words.RETURNING, "Cancelling", rolling_back=True)
-        or _do(_state_stable(case))
-        or roll_back(case)
-    )
+    """Return to the stable version although the workload states the release's template.
 
-
-def _state_stable(case: Case) -> tuple[Effect, ...]:
-    if case.live == case.versions.stable:
-        return ()
-    return case.provider.state(case.snapshot, case.versions, case.versions.stable_template)
+    The template is stated last, when traffic has moved: even paused, a Deployment that
+    states the stable template and has all of its pods drops every other one.
+    """
+    return roll_back(case)
 
 
 def park(case: Case) -> Decision:

@@ -61,7 +61,7 @@ def move(case: Case, place: Position) -> Decision | None:
         return enter(case, target, keep=place if target == place.index else None)
     jump = case.canary_status.next_step_index
     natural = _next_index(place.index, total)
-    if jump != natural and jump != place.index and 1 <= jump <= total:
+    if jump not in (natural, place.index) and 1 <= jump <= total:
         return enter(case, jump)
     return None
 

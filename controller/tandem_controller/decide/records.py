@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ from tandem_controller.ownership import owner_reference
 from tandem_controller.snapshot import Snapshot
 
 NAME_HASH_LENGTH = 10
+_TICK = timedelta(microseconds=1)
 
 
 def revision(uid: str, fingerprint: str) -> str:
@@ -55,6 +56,22 @@ def in_progress(records: Iterable[ReleaseRecord]) -> ReleaseRecord | None:
 def stale(records: Iterable[ReleaseRecord], current: ReleaseRecord) -> tuple[ReleaseRecord, ...]:
     """Return records whose open attempt a newer one has replaced."""
     return tuple(r for r in records if r.open_attempt and r.metadata.name != current.metadata.name)
+
+
+def later_than_recorded(records: Iterable[ReleaseRecord], now: datetime) -> datetime:
+    """Return the present, but never a moment at or before one that a record holds.
+
+    Which record is stable and which attempt is the newest follows from their times. So
+    they must be in order even if two fall together or the clock of a new leader is behind.
+    """
+    times = [
+        at
+        for record in records
+        for attempt in record.status.attempts
+        for at in (attempt.started_at, attempt.parked_at, attempt.completed_at)
+        if at is not None
+    ]
+    return max(now, max(times) + _TICK) if times else now
 
 
 def by_fingerprint(records: Iterable[ReleaseRecord], fingerprint: str) -> ReleaseRecord | None:

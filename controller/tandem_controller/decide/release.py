@@ -35,6 +35,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
         return not_found(snapshot, now)
     provider = workload_table.provider_for(snapshot.rollout.spec.workload_ref, snapshot.strategy)
     known = records.of_workload(snapshot)
+    now = records.later_than_recorded(known, now)
     stable = records.stable(known)
     release = records.in_progress(known)
     if provider is None or stable is None or release is None:
@@ -54,7 +55,7 @@ def _without_release(
     """Decide while no release is in progress."""
     rollout = snapshot.rollout
     if rollout.metadata.deleting:
-        return rest.let_go(snapshot)
+        return rest.gone(snapshot)
     if problem := references.problem(snapshot, provider):
         return blocked(snapshot, problem, now)
     if rollout.spec.disabled:
@@ -111,8 +112,8 @@ def _release(case: Case) -> Decision:
         _superseded,
         _parked,
         _rolled_back,
-        _ended,
         _asked_back,
+        _ended,
         _zero,
         _blocked,
         _moved,

@@ -149,6 +149,13 @@ def wish_met(snapshot: Snapshot) -> Decision | None:
     return Decision(effects=(_patch_rollout(snapshot.rollout, {keys.ROLLBACK: None}),))
 
 
+def gone(snapshot: Snapshot) -> Decision:
+    """End a Rollout that is being deleted while no release is in progress."""
+    if effects := _unpause(snapshot):
+        return Decision(effects=effects)
+    return let_go(snapshot)
+
+
 def let_go(snapshot: Snapshot) -> Decision:
     """Drop the finalizer."""
     meta = snapshot.rollout.metadata
@@ -227,7 +234,11 @@ def not_found(snapshot: Snapshot, now: datetime) -> Decision:
 
 
 def disabled(snapshot: Snapshot, now: datetime) -> Decision:
-    """Report a disabled Rollout, and drop what a release needed."""
+    """Report a disabled Rollout, and drop what a release needed, a wish included."""
+    if effects := _unpause(snapshot):
+        return Decision(effects=effects)
+    if wished := wish_met(snapshot):
+        return wished
     wanted = Report(phase=Phase.DISABLED, message=words.DISABLED, reason="Completed")
     decision = report(snapshot.rollout, wanted, now)
     return decision if decision.effects else let_go(snapshot)

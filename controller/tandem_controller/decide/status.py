@@ -51,9 +51,9 @@ def report(
     is none.
     """
     status = _build(rollout, wanted, now)
-    if _same(rollout.status, status):
+    if status == rollout.status:
         return Decision(wake_at=wake_at)
-    due = _due_at(rollout.status, status, now)
+    due = _due_at(rollout.status, status)
     if due is not None and due > now:
         return Decision(wake_at=min(due, wake_at) if wake_at else due)
     if due is not None and rollout.status.message == wanted.message:
@@ -64,7 +64,7 @@ def report(
         namespace=meta.namespace,
         name=meta.name,
         resource_version=meta.resource_version,
-        status=wire(status),
+        status=wire(_stamped(status, now)),
     )
     return Decision(effects=(effect,), notes=notes, wake_at=wake_at)
 
@@ -136,18 +136,20 @@ def _flag(value: bool) -> str:
     return "True" if value else "False"
 
 
-def _same(old: RolloutStatus, new: RolloutStatus) -> bool:
-    return old == new
+def _stamped(status: RolloutStatus, now: datetime) -> RolloutStatus:
+    """Note in the conditions when the status was written, so that counts can wait for it."""
+    stamped = tuple(replace(c, last_update_time=now) for c in status.conditions)
+    return replace(status, conditions=stamped)
 
 
-def _due_at(old: RolloutStatus, new: RolloutStatus, now: datetime) -> datetime | None:
+def _due_at(old: RolloutStatus, new: RolloutStatus) -> datetime | None:
     """Return when a mere change of counts may be written; None when it is due at once."""
     if old.canary_status is None or new.canary_status is None:
         return None
     if _without_counts(old) != _without_counts(new):
         return None
-    since = old.canary_status.last_update_time or now
-    return since + COUNT_INTERVAL
+    written = [c.last_update_time for c in old.conditions if c.last_update_time]
+    return max(written) + COUNT_INTERVAL if written else None
 
 
 def _without_counts(status: RolloutStatus) -> RolloutStatus:

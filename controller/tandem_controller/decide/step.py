@@ -20,7 +20,6 @@ from tandem_controller.effect import Decision, Effect, Note
 from tandem_controller.traffic.split import Split
 from tandem_controller.workloads.batch import scaled
 
-
 RESTLESS = timedelta(seconds=2)
 """How long a step may wait for pods un-paused: pods that are ready sooner cost one write less."""
 
@@ -44,11 +43,14 @@ def _prepare_services(case: Case, step: PlannedStep) -> Decision | None:
     """Pin the stable Service while traffic is split, and un-pin it while it is not.
 
     A step of everything un-pins it too: old pods may all go, and a Service that selects
-    only them would be left without endpoints.
+    only them would be left without endpoints. For the same reason it is not pinned while
+    only new pods are ready.
     """
     if case.traffic is None:
         return None
     pinned = step.split is not None and not step.everything
+    if pinned and case.progress.stable_ready == 0 < case.progress.new_ready:
+        return None
     return _do(services.pin_stable(case) if pinned else services.unpin_stable(case))
 
 
@@ -65,6 +67,7 @@ def _raise_pods(case: Case, step: PlannedStep) -> Decision | None:
         progress,
         target=step.replicas,
         reserve=_reserve(case, step),
+        keep=_keep(case, step),
     )
     if effects is not None:
         return Decision(effects=effects)
@@ -93,7 +96,8 @@ def _enough(case: Case, step: PlannedStep) -> bool:
     threshold = case.snapshot.strategy.failure_threshold
     may_fail = 0 if threshold is None else scaled(threshold, step.replicas, up=True)
     needed = max(min(1, step.replicas), step.replicas - may_fail)
-    return progress.new == step.replicas and progress.new_ready >= needed
+    ready = progress.new == step.replicas and progress.new_ready >= needed
+    return ready and progress.stable_ready >= min(1, _keep(case, step))
 
 
 def _partial_split(case: Case, step: PlannedStep) -> Decision | None:
@@ -121,6 +125,21 @@ def _reserve(case: Case, step: PlannedStep) -> int:
         return 0
     stable_percent = 100 - weight
     return math.ceil(case.progress.replicas * stable_percent / 100) - _may_miss(case)
+
+
+def _keep(case: Case, step: PlannedStep) -> int:
+    """Stable pods that stay although the step wants all pods new: its traffic needs them.
+
+    Percentages of few pods are rounded up, so 50 % of one pod is all of it. As many stay
+    as the user's surge has room for, and one always: a share of traffic without a pod to
+    answer it is an outage.
+    """
+    if case.traffic is None or step.split is None or step.replicas < case.progress.replicas:
+        return 0
+    rolling = (case.versions.originals.get("strategy") or {}).get("rollingUpdate") or {}
+    surge = scaled(rolling.get("maxSurge", "25%"), case.progress.replicas, up=True)
+    needed = math.ceil(case.progress.replicas * step.split.stable_percent / 100)
+    return min(needed, max(1, surge))
 
 
 def _may_miss(case: Case) -> int:
@@ -183,7 +202,12 @@ def _note_approval(case: Case, step: PlannedStep) -> Decision:
 def _settle(case: Case, step: PlannedStep) -> Decision | None:
     """Let old pods go that the step no longer needs, and come to rest."""
     effects = case.provider.advance(
-        case.snapshot, case.versions, case.progress, target=step.replicas, reserve=0
+        case.snapshot,
+        case.versions,
+        case.progress,
+        target=step.replicas,
+        reserve=0,
+        keep=_keep(case, step),
     )
     if effects is not None:
         return Decision(effects=effects)

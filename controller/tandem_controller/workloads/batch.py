@@ -23,7 +23,8 @@ class Bounds:
 class Batch:
     """Where a batch stands and where it is to go.
 
-    `reserve` is how many stable pods the present traffic needs.
+    `reserve` is how many stable pods the present traffic needs until it is moved, `keep`
+    how many the stable side needs for as long as the step lasts.
     """
 
     replicas: int
@@ -33,6 +34,7 @@ class Batch:
     new_ready: int
     target: int
     reserve: int
+    keep: int
     bounds: Bounds
 
 
@@ -63,12 +65,30 @@ def next_counts(batch: Batch) -> tuple[int, int]:
     """Return how many old and new pods to ask for next.
 
     Surge is used before capacity is given up: with a surge the old pods leave only for
-    new ones that are ready, without one as far as maxUnavailable allows.
+    new ones that are ready, without one as far as maxUnavailable allows. Only what the
+    step itself keeps may exceed the surge: it asks for more pods than there are replicas.
     """
-    old = min(batch.old, max(batch.replicas - batch.target, batch.reserve, _needed_old(batch)))
-    room = batch.replicas + batch.bounds.max_surge - old
+    stay = max(batch.replicas - batch.target, batch.keep)
+    old = min(batch.old, max(stay, batch.reserve, _needed_old(batch)))
+    room = max(batch.replicas + batch.bounds.max_surge, stay + batch.target) - old
     new = max(batch.new, min(batch.target, room))
     return old, new
+
+
+def corrected_counts(batch: Batch) -> tuple[int, int]:
+    """Return the counts that come next where there are more new or fewer stable pods than may be.
+
+    Stable pods come first, as far as the surge has room (one pod at least); new ones go as
+    far as ready pods are to spare.
+    """
+    stay = max(batch.replicas - batch.target, batch.keep)
+    room = max(1, batch.replicas + batch.bounds.max_surge - batch.old - batch.new)
+    if batch.old < stay:
+        return min(stay, batch.old + room), batch.new
+    floor = batch.replicas - batch.bounds.max_unavailable
+    spare = max(0, batch.old_ready + batch.new_ready - floor)
+    unready = batch.new - batch.new_ready
+    return batch.old, max(batch.target, batch.new - unready - spare)
 
 
 def _needed_old(batch: Batch) -> int:

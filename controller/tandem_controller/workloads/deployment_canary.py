@@ -85,9 +85,10 @@ class DeploymentCanary:
         *,
         target: int,
         reserve: int,
+        keep: int,
     ) -> tuple[Effect, ...] | None:
         """Keep the user's Deployment paused and size the extra one."""
-        del reserve
+        del reserve, keep
         if paused := self.freeze(snapshot, versions, progress):
             return paused
         canary = snapshot.canary

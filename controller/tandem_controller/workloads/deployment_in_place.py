@@ -25,12 +25,23 @@ from tandem_controller.api.workload import ReplicaSet
 from tandem_controller.effect import Effect, Kind, Patch
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads import deployment as native
-from tandem_controller.workloads.batch import Batch, Bounds, bounds, next_counts
+from tandem_controller.workloads.batch import (
+    Batch,
+    Bounds,
+    bounds,
+    corrected_counts,
+    next_counts,
+)
 from tandem_controller.workloads.provider import Progress, Versions
 
 NEVER_AVAILABLE_SECONDS = 2147483646
 NO_DEADLINE_SECONDS = 2147483647
 """`progressDeadlineSeconds` must exceed `minReadySeconds`; this value disables it."""
+
+_NEVER_AVAILABLE = {
+    "minReadySeconds": NEVER_AVAILABLE_SECONDS,
+    "progressDeadlineSeconds": NO_DEADLINE_SECONDS,
+}
 
 
 class DeploymentInPlace:
@@ -77,10 +88,12 @@ class DeploymentInPlace:
         *,
         target: int,
         reserve: int,
+        keep: int,
     ) -> tuple[Effect, ...] | None:
         """Move towards `target` within the user's bounds."""
-        if progress.new > target:
-            return self._shrink_new(snapshot, versions, progress, target)
+        if progress.new > target or progress.stable < keep:
+            stay = max(progress.replicas - target, keep)
+            return self._correct(snapshot, versions, progress, target, stay)
         old, new = next_counts(
             Batch(
                 replicas=progress.replicas,
@@ -90,6 +103,7 @@ class DeploymentInPlace:
                 new_ready=progress.new_ready,
                 target=target,
                 reserve=reserve,
+                keep=keep,
                 bounds=_bounds(versions, progress.replicas),
             ),
         )
@@ -111,13 +125,20 @@ class DeploymentInPlace:
         """
         if not progress.resting and not _reached(snapshot, progress):
             return ()
-        surge = max(0, progress.stable + progress.new + progress.other - progress.replicas)
-        users = _bounds(versions, progress.replicas)
-        unavailable = users.max_unavailable if surge else max(1, users.max_unavailable)
+        return self._rest_with(snapshot, versions, progress, progress.stable, progress.new)
+
+    def _rest_with(
+        self, snapshot: Snapshot, versions: Versions, progress: Progress, old: int, new: int
+    ) -> tuple[Effect, ...]:
+        """Come to rest at these sizes.
+
+        Where all replicas are new and stable pods stay beside them, it rests armed: even
+        paused, the controller removes old pods once the new ReplicaSet is complete and
+        available (`IsSaturated`).
+        """
         spec = {
-            **native.users_fields(versions),
-            "strategy": _rolling(surge, unavailable),
-            "paused": True,
+            **_resting(snapshot, versions, old + new + progress.other),
+            **(_NEVER_AVAILABLE if old and new >= progress.replicas else {}),
         }
         return self._patch(snapshot, spec)
 
@@ -141,11 +162,8 @@ class DeploymentInPlace:
         self, snapshot: Snapshot, versions: Versions, template: Mapping[str, Any]
     ) -> tuple[Effect, ...]:
         """State a template, paused as admission would have it."""
-        spec = {
-            **native.users_fields(versions),
-            "template": dict(template),
-            "paused": True,
-        }
+        total = native.size(_workload(snapshot).replica_sets)
+        spec = {**_resting(snapshot, versions, total), "template": dict(template)}
         return self._patch(snapshot, spec)
 
     def finish(self, snapshot: Snapshot, versions: Versions) -> tuple[Effect, ...]:
@@ -172,45 +190,65 @@ class DeploymentInPlace:
         """Raise minReadySeconds while paused, where new pods may count as available."""
         if not progress.resting or progress.new == 0:
             return ()
-        spec = {
-            "minReadySeconds": NEVER_AVAILABLE_SECONDS,
-            "progressDeadlineSeconds": NO_DEADLINE_SECONDS,
-            "paused": True,
-        }
+        spec = {**_NEVER_AVAILABLE, "paused": True}
         del versions
         return self._patch(snapshot, spec)
 
     def _move(
         self, snapshot: Snapshot, versions: Versions, progress: Progress, old: int, new: int
     ) -> tuple[Effect, ...]:
-        if not _armed(_workload(snapshot), versions):
-            return ()
+        workload = _workload(snapshot)
+        if not _armed(workload, versions):
+            # Without the knobs of a move (an applier replaced them) only a rest stops the rest.
+            moving = workload.deployment.spec.min_ready_seconds == NEVER_AVAILABLE_SECONDS
+            return () if moving else self.freeze(snapshot, versions, progress)
         spec = {
-            "minReadySeconds": NEVER_AVAILABLE_SECONDS,
-            "progressDeadlineSeconds": NO_DEADLINE_SECONDS,
+            **_NEVER_AVAILABLE,
             "paused": False,
             "strategy": _rolling(old + new - progress.replicas, progress.replicas - old),
         }
         return self._patch(snapshot, spec)
 
-    def _shrink_new(
-        self, snapshot: Snapshot, versions: Versions, progress: Progress, target: int
+    def _correct(
+        self,
+        snapshot: Snapshot,
+        versions: Versions,
+        progress: Progress,
+        target: int,
+        stay: int,
     ) -> tuple[Effect, ...]:
         """Correct the versions' ratio after scaling: stable pods up first, then new ones down.
 
         A rolling update never shrinks the ReplicaSet of the live template, so this is
-        written to the ReplicaSets, while the Deployment rests.
+        written to the ReplicaSets, while the Deployment rests. The surge follows in the
+        same decision: paused, the controller keeps the sum of the sizes at replicas plus
+        surge, and a sum that does not fit would be undone.
         """
-        if resting := self.freeze(snapshot, versions, progress):
-            return resting
+        if not progress.resting:
+            return self.freeze(snapshot, versions, progress)
         workload = _workload(snapshot)
         stable = native.by_fingerprint(workload, versions.stable)
         new = native.by_fingerprint(workload, versions.release)
         if not stable or not new:
             return ()
+        users = _bounds(versions, progress.replicas)
+        old_size, new_size = corrected_counts(
+            Batch(
+                replicas=progress.replicas,
+                old=progress.stable,
+                old_ready=progress.stable_ready,
+                new=progress.new,
+                new_ready=progress.new_ready,
+                target=target,
+                reserve=0,
+                keep=stay,
+                bounds=users,
+            ),
+        )
         return (
-            *_scale(stable[-1], progress.replicas - target),
-            *_scale(new[-1], target),
+            *_scale(stable[-1], native.size(stable[-1:]) + old_size - progress.stable),
+            *_scale(new[-1], native.size(new[-1:]) + new_size - progress.new),
+            *self._rest_with(snapshot, versions, progress, old_size, new_size),
         )
 
     def _patch(self, snapshot: Snapshot, spec: dict[str, Any]) -> tuple[Effect, ...]:
@@ -223,6 +261,22 @@ def _workload(snapshot: Snapshot) -> WorkloadSnapshot:
         msg = "a provider is asked only about workloads that exist"
         raise AssertionError(msg)
     return snapshot.workload
+
+
+def _resting(snapshot: Snapshot, versions: Versions, total: int) -> dict[str, Any]:
+    """Return the fields of rest: paused, with a surge for this many pods in all.
+
+    Paused, the controller scales to replicas plus surge, whatever runs.
+    """
+    replicas = _workload(snapshot).deployment.spec.replicas
+    surge = max(0, total - replicas)
+    users = _bounds(versions, replicas)
+    unavailable = users.max_unavailable if surge else max(1, users.max_unavailable)
+    return {
+        **native.users_fields(versions),
+        "strategy": _rolling(surge, unavailable),
+        "paused": True,
+    }
 
 
 def _armed(workload: WorkloadSnapshot, versions: Versions) -> bool:

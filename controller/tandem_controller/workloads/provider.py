@@ -69,8 +69,11 @@ class WorkloadProvider(Protocol):
         *,
         target: int,
         reserve: int,
+        keep: int,
     ) -> tuple[Effect, ...] | None:
         """Move towards `target` new pods, keeping at least `reserve` stable ones meanwhile.
+
+        `keep` stable pods stay for as long as the step lasts.
 
         None means that nothing is left to move until pods get ready; no effects mean that
         the workload's controller has to act on the last ones first.
