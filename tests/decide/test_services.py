@@ -40,6 +40,7 @@ from tests.examples import (
 )
 
 HASH = "pod-template-hash"
+OURS = {"tandem.oam.dev/rollout": "shop"}
 PINNED = {"app": "shop", HASH: hash_of(V1)}
 ROUTED = CanaryStrategy(
     steps=(Step(replicas="20%", traffic="20%"),),
@@ -186,7 +187,7 @@ class TestCanaryCopy:
             "metadata": {
                 "name": "shop-canary",
                 "namespace": "web",
-                "labels": {},
+                "labels": OURS,
                 "annotations": {},
                 "ownerReferences": [OWNER],
             },
@@ -233,7 +234,10 @@ class TestCanaryCopy:
             },
         )
         found = self.copy_of(Service(metadata=meta, spec=service().spec))["metadata"]
-        assert (found["labels"], found["annotations"]) == ({"team": "a"}, {"note": "kept"})
+        assert (found["labels"], found["annotations"]) == (
+            {"team": "a", **OURS},
+            {"note": "kept"},
+        )
 
     def test_starts_from_the_users_selector_although_the_service_is_pinned(self) -> None:
         pinned = case(service(selector=PINNED), recorded={"app": "shop"})

@@ -21,6 +21,7 @@ PROVIDER = IngressNginxProvider()
 SHOP = Backends(namespace="web", stable="shop", canary="shop-canary", owner=OWNER)
 NGINX = "nginx.ingress.kubernetes.io/"
 CANARY = {f"{NGINX}canary": "true"}
+OURS = {"tandem.oam.dev/rollout": "shop"}
 
 
 def header(name: str, value: str, kind: str = "Exact") -> RouteMatch:
@@ -124,7 +125,7 @@ class TestCanaryIngress:
             "metadata": {
                 "name": "shop-canary",
                 "namespace": "web",
-                "labels": {"team": "a"},
+                "labels": {"team": "a", **OURS},
                 "annotations": {
                     f"{NGINX}rewrite-target": "/$1",
                     **CANARY,
@@ -167,7 +168,7 @@ class TestCanaryIngress:
         }
         users = ingress(labels=labels, annotations=annotations)
         metadata = created(route(users, None, Split(weight=20)))["metadata"]
-        assert metadata["labels"] == {"app": "shop"}
+        assert metadata["labels"] == {"app": "shop", **OURS}
         assert metadata["annotations"] == {
             "note": "kept",
             **CANARY,

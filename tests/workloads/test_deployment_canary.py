@@ -130,6 +130,7 @@ class TestAdvance:
                             "app": "shop",
                             "team": "a",
                             "rollouts.kruise.io/canary-deployment": "shop",
+                            "tandem.oam.dev/rollout": "shop",
                         },
                         "annotations": {"note": "kept"},
                         "ownerReferences": [OWNER],
