@@ -33,6 +33,8 @@ from tandem_controller.kube.lease_record import Lease, LeaseClient, LeaseFile, d
 from tandem_controller.kube.watch_stream import WatchEventType
 
 WATCH_SECONDS = (300, 600)
+_TOO_SHORT_SECONDS = 0.001
+"""A timer may fire this much early; without it the last microsecond would be a busy loop."""
 
 log = structlog.get_logger()
 
@@ -169,34 +171,47 @@ class LeaderElector:
         return self.is_leader
 
     async def _take_if_free(self) -> Lease | None:
-        """The Lease as ours, or None while it is someone else's."""
+        """The Lease as ours, or None while it is someone else's.
+
+        Deleting a Lease does not stop its holder, so the last one seen must
+        have ended even then.
+        """
         try:
-            current = await self._file.read()
-            self._observe(current)
-            return await self._file.take(current) if self._is_free() else None
-        except NotFound:
-            return await self._file.create()
+            current = await self._read()
+            if current is not None:
+                self._observe(current)
+            if not self._is_free():
+                return None
+            return await (self._file.create() if current is None else self._file.take(current))
         except (Conflict, AlreadyExists):
             return None  # another replica was faster
 
+    async def _read(self) -> Lease | None:
+        try:
+            return await self._file.read()
+        except NotFound:
+            return None
+
     async def _became_free(self) -> bool:
-        """Watch someone's Lease until it may be ours; False when it cannot be watched."""
-        if self._observed is None:
+        """Watch someone's Lease until it may be ours; False when that says nothing.
+
+        That is: when it cannot be watched, and when it seemed free before and
+        yet could not be had.
+        """
+        if self._observed is None or self._is_free():
             return False
         seconds = round(self._random.uniform(*WATCH_SECONDS))
         try:
             async with (
-                asyncio.timeout_at(self._free_at()) as expiry,
+                asyncio.timeout_at(self._free_at() + _TOO_SHORT_SECONDS) as expiry,
                 aclosing(self._file.watch(self._observed.lease, seconds)) as events,
             ):
                 async for event in events:
-                    if event.type is WatchEventType.DELETED:
-                        return True
-                    if event.type is not WatchEventType.BOOKMARK:
+                    if event.type in {WatchEventType.ADDED, WatchEventType.MODIFIED}:
                         self._observe(decode(event.object))
                     if self._is_free():
                         return True
-                    expiry.reschedule(self._free_at())
+                    expiry.reschedule(self._free_at() + _TOO_SHORT_SECONDS)
         except TimeoutError:
             return True  # not renewed for its whole duration
         except ApiError as error:
@@ -225,43 +240,64 @@ class LeaderElector:
 
     async def _renew_while(self, work: asyncio.Future[None]) -> None:
         """Renew until the work ends; raises when leadership does."""
+        seconds = self._retry_seconds()
         while True:
             remaining = self._leads_until - _loop_time()
-            await asyncio.wait([work], timeout=max(0.0, min(self._retry_seconds(), remaining)))
+            await asyncio.wait([work], timeout=max(0.0, min(seconds, remaining)))
             if work.done():
                 return
-            if not self.is_leader:
+            if self._leads_until - _loop_time() < _TOO_SHORT_SECONDS:
                 raise LeadershipLost(
                     "The Lease could not be renewed within "
                     f"{self._times.renew_deadline_seconds:g} s; another replica may lead now."
                 )
-            await self._try_renew()
+            seconds = await self._try_renew()
 
-    async def _try_renew(self) -> None:
+    async def _try_renew(self) -> float:
+        """Renew; returns how long to wait before the next renewal.
+
+        A request that hung has cost its time already: the next goes out at
+        once, on a connection of its own.
+        """
         sent_at = _loop_time()
         try:
             async with self._in_time():
-                self._hold(await self._file.renew(self._ours()), sent_at)
-        except Conflict:
-            await self._see_who_holds()
-        except (ApiError, TimeoutError) as error:
+                self._hold(await self._renew_or_remake(), sent_at)
+        except (Conflict, AlreadyExists):
+            return await self._see_who_holds()
+        except TimeoutError:
+            self._log.warning("The renewal of the Lease got no answer; trying again.")
+            return 0.0
+        except ApiError as error:
             self._log.warning("The Lease was not renewed; trying again.", error=str(error))
+        return self._retry_seconds()
 
-    async def _see_who_holds(self) -> None:
+    async def _renew_or_remake(self) -> Lease:
+        try:
+            return await self._file.renew(self._ours())
+        except NotFound:
+            return await self._file.create()  # someone deleted it
+
+    async def _see_who_holds(self) -> float:
         """Someone wrote the Lease: another leader, a person's label, or we ourselves.
 
         Ourselves, when the answer to a renewal was lost. Still ours: the next
-        renewal starts from that state. Not ours: stop at once.
+        renewal starts from that state, at once. Not ours: stop at once.
         """
         try:
             async with self._in_time():
-                self._observe(await self._file.read())
-        except (ApiError, TimeoutError) as error:
+                current = await self._read()
+        except TimeoutError:
+            return 0.0
+        except ApiError as error:
             self._log.warning("The Lease cannot be read; trying again.", error=str(error))
-            return
+            return self._retry_seconds()
+        if current is not None:
+            self._observe(current)
         if self.holder != self._identity:
             self._leads_until = _loop_time()
             raise LeadershipLost(f"The Lease is held by {self.holder or 'nobody'} now.")
+        return 0.0
 
     def _in_time(self) -> asyncio.Timeout:
         """A deadline for one request, never beyond leadership itself."""
