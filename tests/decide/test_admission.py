@@ -96,7 +96,7 @@ def paused(obj: Obj) -> bool:
 
 
 def marked(obj: Obj) -> bool:
-    return obj["metadata"].get("annotations", {}).get(IN_PROGRESSING) == MARK
+    return bool(obj["metadata"].get("annotations", {}).get(IN_PROGRESSING) == MARK)
 
 
 # Take-over
@@ -204,6 +204,11 @@ def test_another_template_in_mid_release_is_paused_first_rollback_or_not(
     assert paused(result)
     assert result["spec"]["template"]["spec"]["containers"][0]["image"] == image
     assert result["spec"]["minReadySeconds"] == 30
+
+
+def test_a_new_template_that_states_paused_while_pods_move_stays_paused() -> None:
+    old = deployment("v2", marked=True, paused=False)
+    assert paused(updated(deployment("v3", marked=True, paused=True), old)[0])
 
 
 @pytest.mark.parametrize("state", [{}, {"paused": False}])
@@ -433,6 +438,9 @@ def test_a_refusal_has_a_code_and_the_message() -> None:
 
 def test_a_patch_makes_the_parents_it_needs_and_escapes_keys() -> None:
     new: Obj = {"metadata": {}}
+    patched = jsonpatch.apply_patch(new, set_field(new, ("metadata", "annotations", "a/b~c"), "x"))
+    assert patched == {"metadata": {"annotations": {"a/b~c": "x"}}}
+    new = {"metadata": {"annotations": {}}}
     patched = jsonpatch.apply_patch(new, set_field(new, ("metadata", "annotations", "a/b~c"), "x"))
     assert patched == {"metadata": {"annotations": {"a/b~c": "x"}}}
     assert set_field({"a": {}}, ("a", "b", "c"), None) == []

@@ -20,7 +20,7 @@ from tandem_controller.api.conversion import (
     to_v1alpha1,
     to_v1beta1,
 )
-from tandem_controller.api.merge import same
+from tandem_controller.api.merge import merge, same
 from tandem_controller.api.reshape import STYLE_ANNOTATION, TRAFFIC_ROUTING_ANNOTATION
 from tandem_controller.api.rollout import CanaryStatus, RolloutStatus
 
@@ -297,9 +297,36 @@ def test_a_step_inserted_through_alpha_leaves_the_others_whole() -> None:
     assert steps[1:] == FULL_BETA["spec"]["strategy"]["canary"]["steps"]
 
 
-def test_half_a_match_is_never_shown_because_it_would_match_more() -> None:
-    steps = to_v1alpha1(FULL_BETA)["spec"]["strategy"]["canary"]["steps"]
+@pytest.mark.parametrize(
+    "more", [{"path": {"value": "/new"}}, {"queryParams": [{"name": "a", "value": "b"}]}]
+)
+def test_half_a_match_is_never_shown_because_it_would_match_more(more: Obj) -> None:
+    beta = copy.deepcopy(FULL_BETA)
+    match = {"headers": [{"name": "a", "value": "b"}], **more}
+    beta["spec"]["strategy"]["canary"]["steps"][0]["matches"] = [match]
+    steps = to_v1alpha1(beta)["spec"]["strategy"]["canary"]["steps"]
     assert steps[0]["matches"] == []
+
+
+def test_a_grace_period_of_0_survives_a_client_that_drops_it() -> None:
+    beta = copy.deepcopy(FULL_BETA)
+    routing = {"service": "shop", "gracePeriodSeconds": 0, "ingress": {"name": "shop"}}
+    beta["spec"]["strategy"]["canary"] = {
+        "steps": [{"traffic": "5%", "replicas": 1}],
+        "trafficRoutings": [routing],
+    }
+    seen = to_v1beta1(old_client(suspended(to_v1alpha1(beta))))
+    assert seen["spec"]["strategy"]["canary"]["trafficRoutings"] == [routing]
+
+
+def test_equal_steps_keep_what_belongs_to_each_by_its_place() -> None:
+    ours = {"steps": [{"w": 1, "more": "first"}, {"w": 1, "more": "second"}, {"w": 2}]}
+    base = {"steps": [{"w": 1}, {"w": 1}, {"w": 2}]}
+    edited = {"steps": [{"w": 1}, {"w": 1}, {"w": 3}]}
+    assert merge(base, edited, ours) == {"steps": [*ours["steps"][:2], {"w": 3}]}
+    moved = {"steps": [{"w": 2}, {"w": 1}, {"w": 1}]}
+    steps = merge(base, moved, ours)["steps"]
+    assert [step.get("more") for step in steps] == [None, "second", "first"]
 
 
 def test_removing_the_style_annotation_from_alpha_means_canary() -> None:

@@ -284,6 +284,7 @@ def test_a_reference_to_a_traffic_routing_object_is_refused() -> None:
         ([{"headers": [HEADER], "queryParams": [HEADER]}], f"{S}[0].matches[0]"),
         ([{"headers": [HEADER, COOKIE]}], f"{S}[0].matches[0].headers"),
         ([{"headers": [HEADER]}, {"headers": [HEADER]}], f"{S}[0].matches"),
+        ([{"headers": [COOKIE]}, {"headers": [COOKIE]}], f"{S}[0].matches"),
     ],
 )
 def test_an_ingress_is_only_asked_for_what_it_can_match(

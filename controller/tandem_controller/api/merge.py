@@ -64,21 +64,20 @@ def _merge_lists(base: Sequence[Any], theirs: Sequence[Any], ours: Sequence[Any]
 
 
 def _partners(base: Sequence[Any], theirs: Sequence[Any]) -> dict[int, int]:
-    """Pair entries of `theirs` with entries of `base`: equal ones first, then by place.
+    """Pair entries of `theirs` with entries of `base`: unchanged, moved, then edited ones.
 
     The place counts only where no entry was added or taken away: otherwise it says
     nothing about which entry this one was.
     """
-    partner: dict[int, int] = {}
-    free = set(range(len(base)))
-    for i, item in enumerate(theirs):
-        equal = sorted((j for j in free if same(base[j], item)), key=lambda j: (j != i, j))
-        if equal:
-            partner[i] = equal[0]
-            free.discard(equal[0])
-    if len(base) == len(theirs):
-        partner.update({i: i for i in range(len(theirs)) if i not in partner and i in free})
-    return partner
+    in_place = range(len(theirs)) if len(base) == len(theirs) else range(0)
+    partner = {i: i for i in in_place if same(base[i], theirs[i])}
+    for i in (i for i in range(len(theirs)) if i not in partner):
+        taken = set(partner.values())
+        moved = (j for j in range(len(base)) if j not in taken and same(base[j], theirs[i]))
+        if (found := next(moved, None)) is not None:
+            partner[i] = found
+    taken = set(partner.values())
+    return partner | {i: i for i in in_place if i not in partner and i not in taken}
 
 
 def _compact(value: object) -> object:
