@@ -7,6 +7,7 @@ are scripted: ``server.fail_next(ANY, answer(500))``.
 
 import asyncio
 import json
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -110,12 +111,14 @@ class FaultServer:
     def requests(self, *verbs: str) -> list[Seen]:
         return [seen for seen in self.seen if seen.verb in verbs]
 
-    async def start(self) -> None:
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/{tail:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(
+            self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=tls
+        )
         await site.start()
         self.port = self._runner.addresses[0][1]
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import count
 from typing import Any, NamedTuple, Protocol
 
 import structlog
@@ -155,6 +156,7 @@ class EventRecorder:
         self._backoff = backoff
         self._pending: deque[_Series] = deque()
         self._series: OrderedDict[_Said, _Series] = OrderedDict()
+        self._numbers = count()
         self._work = asyncio.Event()
 
     def record(
@@ -206,7 +208,8 @@ class EventRecorder:
 
     def _begin(self, said: _Said, regarding: ObjectReference) -> None:
         now = self._now()
-        suffix = f"{int(now.timestamp() * 1e6):x}{len(self._series) & 0xFFF:03x}"
+        # The time tells replicas and lives apart, the number what one said in one instant.
+        suffix = f"{int(now.timestamp() * 1e6):x}.{next(self._numbers):x}"
         name = f"{regarding.name[: 252 - len(suffix)]}.{suffix}"
         series = _Series(said, name, now, now, _loop_time())
         self._series[said] = series
