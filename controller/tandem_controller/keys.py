@@ -30,6 +30,9 @@ Its value names a ReleaseRecord, or is empty for the stable one.
 RECORD_ROLLOUT = "tandem.oam.dev/rollout"
 """Label on a ReleaseRecord: the Rollout that it belongs to."""
 
+OWNER = RECORD_ROLLOUT
+"""Label, too, on what Tandem puts beside the user's objects: it outlives a frozen Rollout."""
+
 OAM_PREFIX = "app.oam.dev/"
 """Labels that KubeVela puts on what an Application renders."""
 

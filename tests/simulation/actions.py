@@ -252,12 +252,19 @@ rare: st.SearchStrategy[Action] = st.one_of(
 )
 moves: st.SearchStrategy[Action] = st.one_of(
     st.builds(Step, st.sampled_from(Controller), st.sampled_from([None, None, 0, 1])),
+    st.builds(Step, st.sampled_from(Controller), st.sampled_from([None, None, 0, 1])),
+    st.builds(Look, st.sampled_from([None, None, 0, 1, 2])),
     st.builds(Look, st.sampled_from([None, None, 0, 1, 2])),
     st.sampled_from([1, 3, 5]).map(Wait),
     st.just(Quiesce()),
     st.just(Quiesce()),
 )
 schedules: st.SearchStrategy[list[Action]] = st.lists(
-    st.one_of(rare, moves, moves), min_size=4, max_size=30
+    st.one_of(rare, moves, moves), min_size=4, max_size=40
 ).map(lambda rest: [Apply(2), *rest])
 """A release begins, and then anything happens."""
+_crashes = st.builds(Look, st.integers(0, 3))
+crashing: st.SearchStrategy[list[Action]] = st.lists(
+    st.one_of(rare, _crashes, st.sampled_from([2, 5]).map(Wait)), min_size=2, max_size=12
+).map(lambda rest: [Apply(2), *rest])
+"""Users' actions, with Tandem dying in between after its first effects."""

@@ -39,6 +39,7 @@ class Release:
     attempt: int
     fingerprint: str
     started_at: datetime
+    parked: bool
 
 
 @dataclass(kw_only=True)
@@ -105,6 +106,7 @@ class Guard:
                 len(record.status.attempts),
                 record.spec.fingerprint,
                 record.open_attempt.started_at,
+                record.open_attempt.parked_at is not None,
             )
             if record and record.open_attempt
             else None
@@ -213,7 +215,7 @@ class Guard:
         entered = (
             status.canary_revision == revision
             and status.last_update_time is not None
-            and status.last_update_time >= self.release.started_at
+            and status.last_update_time > self.release.started_at
         )
         if not entered:
             return None
@@ -247,8 +249,6 @@ class Guard:
         count = facts.new_pods(self.store, self.stable)
         limit = self.allowed() if self.by_tandem else max(self.allowed(), self._ordered)
         assert count <= limit, f"{count} new pods asked for, {limit} are allowed"
-        if before == 0:
-            self._judge_pinned()
 
     def _judge_pinned(self) -> None:
         """Before a first new pod exists, the stable Service must not select it."""
@@ -275,6 +275,10 @@ class Guard:
             return
         self._loose = False
         self._ordered = self.allowed()
+        moving = new is not None and new["spec"].get("minReadySeconds", 0) > 10**6
+        begins = moving or (key.name == CANARY and old is None)
+        if begins and facts.new_pods(self.store, self.stable) == 0:
+            self._judge_pinned()
         if new is None or key.name != WEB:
             return
         self._judge_tandems_fields(new)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from tandem_controller.api.network import EndpointSlice
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
@@ -75,7 +77,11 @@ class Tandem:
             rollout = self.model.find(Kind.ROLLOUT, self.rollout, Rollout)
             if rollout is None:
                 return wrote > 0
-            decision = decide(gather(ModelCache(self.model), rollout), self.model.now)
+            snapshot = gather(ModelCache(self.model), rollout)
+            before = msgspec.json.encode(snapshot)
+            decision = decide(snapshot, self.model.now)
+            assert decide(snapshot, self.model.now) == decision, "decide remembers something"
+            assert msgspec.json.encode(snapshot) == before, "decide changed what it was given"
             self.notes += decision.notes
             if not decision.effects:
                 return wrote > 0

@@ -8,6 +8,7 @@ from typing import Any
 from tandem_controller import keys
 from tandem_controller.api.policy import OnDelete
 from tandem_controller.api.rollout import Rollout
+from tandem_controller.decide.position import ROLLBACK_PREFIX
 from tandem_controller.decide.release import decide
 from tandem_controller.effect import Kind
 from tandem_controller.observe import gather
@@ -252,8 +253,12 @@ class World:
         }
         before = facts.fingerprint(self.store.get(Kind.DEPLOYMENT, WEB))
         self._edit({"spec": {"template": {"spec": spec}}})
-        if facts.fingerprint(self.store.get(Kind.DEPLOYMENT, WEB)) != before:
+        stated = self.store.get(Kind.DEPLOYMENT, WEB)
+        if facts.fingerprint(stated) != before:
+            # While parked, the stable template cannot be told apart from no change.
             self.asked_back &= self._wish_pending()
+            template = stated["spec"]["template"]
+            self.wanted = {**self.wanted, "spec": {**self.wanted["spec"], "template": template}}
 
     def _wish_pending(self) -> bool:
         """Whether Tandem has not looked at the wish yet: it cannot tell which came first."""
@@ -269,8 +274,6 @@ class World:
             "metadata": {**self.wanted["metadata"], "labels": stated["metadata"]["labels"]},
             "spec": {**spec, "replicas": stated["spec"]["replicas"]},
         }
-        if "template" in patch.get("spec", {}):
-            self.wanted["spec"]["template"] = stated["spec"]["template"]
 
     def _with_pod(self, number: int, what: Callable[[str], None]) -> None:
         pods = [p for p in self.store.all_of(Kind.POD) if facts.running(p)]
@@ -310,7 +313,11 @@ class World:
         decision = decide(gather(ModelCache(self.model), found), self.model.now)
         assert not decision.effects, f"still due: {decision.effects}"
         web = self.store.get(Kind.DEPLOYMENT, WEB)
-        returning = facts.fingerprint(web) == self.guard.stable
+        release = self.guard.release
+        parked = release is not None and release.parked
+        called = self.status.get("canaryStatus", {}).get("observedRolloutID", "")
+        rolling_back = called.startswith(ROLLBACK_PREFIX)
+        returning = parked or rolling_back or facts.fingerprint(web) == self.guard.stable
         count = 0 if returning else facts.new_pods(self.store, self.guard.stable)
         assert count <= self.guard.allowed(), (
             f"at rest {count} new pods, {self.guard.allowed()} are allowed"
@@ -359,6 +366,25 @@ class World:
     def ended(self) -> bool:
         """Whether the Rollout rests: healthy, disabled or gone."""
         return self.rollout is None or self.status.get("phase") in ("Healthy", "Disabled")
+
+    def resting_state(self) -> Obj:
+        """Return what must not depend on crashes: all but times, versions and names of pods."""
+        canary = self.status.get("canaryStatus", {})
+        sizes = {
+            facts.fingerprint(rs): rs["spec"]["replicas"]
+            for name in (WEB, CANARY)
+            for rs in facts.replica_sets(self.store, name)
+            if rs["spec"]["replicas"]
+        }
+        return {
+            "users": self._users_objects(),
+            "workload": plain(self.store.get(Kind.DEPLOYMENT, WEB)),
+            "sizes": sizes,
+            "shares": facts.shares(self.store),
+            "phase": self.status.get("phase"),
+            "message": self.status.get("message"),
+            "step": (canary.get("currentStepIndex"), canary.get("currentStepState")),
+        }
 
     def check_end(self) -> None:
         """Everything is as the user stated it, and nothing is left of the release."""

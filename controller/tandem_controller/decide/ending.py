@@ -89,11 +89,15 @@ def _traffic_left(case: Case) -> bool:
 
 
 def _return_to_stable(case: Case, *, reason: str) -> Decision | None:
-    """Return what is left to do until only the stable version runs and serves."""
+    """Return what is left to do until only the stable version runs and serves.
+
+    Stable pods that exist but are not ready are waited for before anything else goes:
+    until then the new version's pods may be the only ones that answer.
+    """
     rolling_back = reason == "Cancelling"
-    can_serve = case.traffic is None or case.snapshot.traffic.stable_endpoints > 0
+    can_serve = case.progress.stable > 0 or case.snapshot.traffic.stable_endpoints > 0
     traffic_first = (
-        _route_home(case, needed=0)
+        _route_home(case, needed=min(1, case.progress.replicas))
         or _begin_grace(case, reason=reason, rolling_back=rolling_back)
         or _await_grace(case)
         if can_serve
@@ -103,7 +107,7 @@ def _return_to_stable(case: Case, *, reason: str) -> Decision | None:
         traffic_first
         or _do(case.provider.withdraw(case.snapshot, case.versions))
         or _await_stable(case, reason=reason, rolling_back=rolling_back)
-        or _route_home(case, needed=1)
+        or _route_home(case, needed=min(1, case.progress.replicas))
         or _do(services.unpin_stable(case))
         or _do(services.remove_canary_service(case))
     )
@@ -144,7 +148,7 @@ def _route_home(case: Case, *, needed: int) -> Decision | None:
     if not effects:
         return None
     if traffic.stable_endpoints < needed:
-        message = f"waiting for {needed} ready endpoints of Service {case.backends.stable!r}"
+        message = words.waiting_for_stable(case.backends.stable, traffic.stable_endpoints, needed)
         step = case.canary_status.finalising_step or FinalisingStep.RESTORE_STABLE_SERVICE
         rolling_back = case.canary_status.observed_rollout_id.startswith(ROLLBACK_PREFIX)
         return finalising(

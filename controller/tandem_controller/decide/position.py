@@ -39,7 +39,7 @@ def position(case: Case) -> Position:
         case.status.phase in (Phase.PROGRESSING, Phase.TERMINATING, Phase.DISABLING)
         and canary.canary_revision == case.revision
         and canary.last_update_time is not None
-        and canary.last_update_time >= case.attempt.started_at
+        and canary.last_update_time > case.attempt.started_at
         and canary.current_step_index >= 1
     )
     if not entered:
@@ -86,7 +86,9 @@ def progressing(
     notes: tuple[Note, ...] = (),
     wake_at: datetime | None = None,
 ) -> Decision:
-    """Report a release at a step and wait."""
+    """Report a release at a step and wait; an approval that was given stays until it is used."""
+    if position(case) == Position(index=index, state=StepState.READY):
+        state = StepState.COMPLETED if state is StepState.COMPLETED else StepState.READY
     canary = standing(case, index=index, state=state)
     wanted = Report(
         phase=_phase(case), message=message, reason=reason, progressing=True, canary=canary

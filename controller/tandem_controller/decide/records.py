@@ -20,6 +20,7 @@ from tandem_controller.api.record import (
     ReleaseRecord,
     ReleaseRecordStatus,
 )
+from tandem_controller.api.rollout import RolloutStatus
 from tandem_controller.api.workload import Deployment
 from tandem_controller.effect import Create, Delete, Effect, Kind, ReplaceStatus
 from tandem_controller.ownership import owner_reference
@@ -58,12 +59,16 @@ def stale(records: Iterable[ReleaseRecord], current: ReleaseRecord) -> tuple[Rel
     return tuple(r for r in records if r.open_attempt and r.metadata.name != current.metadata.name)
 
 
-def later_than_recorded(records: Iterable[ReleaseRecord], now: datetime) -> datetime:
-    """Return the present, but never a moment at or before one that a record holds.
+def later_than_recorded(
+    records: Iterable[ReleaseRecord], status: RolloutStatus, now: datetime
+) -> datetime:
+    """Return the present, but never a moment at or before one that was written down.
 
-    Which record is stable and which attempt is the newest follows from their times. So
-    they must be in order even if two fall together or the clock of a new leader is behind.
+    Which record is stable, which attempt is the newest and whether a status belongs to it
+    follow from their times. So they must be in order even if two fall together or the
+    clock of a new leader is behind.
     """
+    written = status.canary_status.last_update_time if status.canary_status else None
     times = [
         at
         for record in records
@@ -71,7 +76,8 @@ def later_than_recorded(records: Iterable[ReleaseRecord], now: datetime) -> date
         for at in (attempt.started_at, attempt.parked_at, attempt.completed_at)
         if at is not None
     ]
-    return max(now, max(times) + _TICK) if times else now
+    latest = max((*times, *([written] if written else ())), default=None)
+    return max(now, latest + _TICK) if latest else now
 
 
 def by_fingerprint(records: Iterable[ReleaseRecord], fingerprint: str) -> ReleaseRecord | None:
@@ -171,6 +177,20 @@ def open_attempt(
     """Return the effect that begins an attempt, with the users' fields as they are."""
     attempt = Attempt(started_at=now, originals=originals, parked_at=now if parked else None)
     return _write(record, (*record.status.attempts, attempt))
+
+
+def restart(record: ReleaseRecord, now: datetime, *, parked: bool) -> Effect:
+    """Return the effect that ends the open attempt and begins another one in its place."""
+    last = record.status.attempts[-1]
+    ended = replace(
+        last,
+        outcome=Outcome.ROLLED_BACK,
+        completed_at=now,
+        parked_at=None,
+        message="stated again before its rollback had ended",
+    )
+    again = Attempt(started_at=now, originals=last.originals, parked_at=now if parked else None)
+    return _write(record, (*record.status.attempts[:-1], ended, again))
 
 
 def amend(

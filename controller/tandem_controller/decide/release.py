@@ -12,10 +12,10 @@ from datetime import datetime
 from tandem_controller import keys
 from tandem_controller.api.record import Originals, Outcome
 from tandem_controller.api.rollout import StepState
-from tandem_controller.decide import adoption, records, references, rest, services, words
+from tandem_controller.decide import adoption, deletion, records, references, rest, services, words
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.ending import complete, park, roll_back, take_back
-from tandem_controller.decide.position import move, position, progressing
+from tandem_controller.decide.position import ROLLBACK_PREFIX, move, position, progressing
 from tandem_controller.decide.rest import blocked, disabled, healthy, not_found
 from tandem_controller.decide.step import work
 from tandem_controller.effect import Decision, Effect, Note
@@ -35,7 +35,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
         return not_found(snapshot, now)
     provider = workload_table.provider_for(snapshot.rollout.spec.workload_ref, snapshot.strategy)
     known = records.of_workload(snapshot)
-    now = records.later_than_recorded(known, now)
+    now = records.later_than_recorded(known, snapshot.rollout.status, now)
     stable = records.stable(known)
     release = records.in_progress(known)
     if provider is None or stable is None or release is None:
@@ -60,8 +60,13 @@ def _without_release(
         return blocked(snapshot, problem, now)
     if rollout.spec.disabled:
         return disabled(snapshot, now)
-    if provider is None:
-        return Decision()
+    return _at_rest(snapshot, workload, provider, now) if provider else Decision()
+
+
+def _at_rest(
+    snapshot: Snapshot, workload: WorkloadSnapshot, provider: WorkloadProvider, now: datetime
+) -> Decision:
+    """Adopt, stay healthy or begin a release."""
     known = records.of_workload(snapshot)
     stable = records.stable(known)
     if stable is None:
@@ -109,11 +114,13 @@ Rule = Callable[[Case], Decision | None]
 def _release(case: Case) -> Decision:
     """Ask the rules in order; the first that has something due wins."""
     for rule in (
+        _held,
         _superseded,
-        _parked,
-        _rolled_back,
         _asked_back,
         _ended,
+        _parked,
+        _rolled_back,
+        _turned,
         _zero,
         _blocked,
         _moved,
@@ -122,6 +129,13 @@ def _release(case: Case) -> Decision:
         if decision := rule(case):
             return decision
     return work(case, position(case)) or complete(case)
+
+
+def _held(case: Case) -> Decision | None:
+    """A Rollout created anew finds the release of its predecessor: take hold of it."""
+    if case.snapshot.rollout.metadata.deleting:
+        return None
+    return deletion.take_up(case)
 
 
 def _superseded(case: Case) -> Decision | None:
@@ -133,29 +147,63 @@ def _superseded(case: Case) -> Decision | None:
 
 
 def _parked(case: Case) -> Decision | None:
-    return park(case) if case.attempt.parked_at else None
+    """Parked on Tandem's behalf, unless the stable template carries admission's mark.
+
+    A user stated it then, and wants a rollback; Tandem takes the mark away when it parks.
+    """
+    if not case.attempt.parked_at:
+        return None
+    marked = keys.IN_PROGRESSING in case.deployment.metadata.annotations
+    if marked and case.live == case.versions.stable:
+        return Decision(effects=(records.amend(case.release, parked_at=None),))
+    return park(case)
 
 
 def _rolled_back(case: Case) -> Decision | None:
     """The stable template is back: whoever stated it wants a rollback."""
-    if case.live != case.versions.stable:
+    return roll_back(case) if case.live == case.versions.stable else None
+
+
+def _turned(case: Case) -> Decision | None:
+    """The release's template is back in the middle of its rollback: it starts over.
+
+    What was approved before the rollback is not approved now.
+    """
+    if not case.canary_status.observed_rollout_id.startswith(ROLLBACK_PREFIX):
         return None
-    return rest.wish_met(case.snapshot) or roll_back(case)
+    if position(case).index == 0:
+        return None
+    parked = case.progress.new > 0 or case.progress.other > 0
+    return Decision(effects=(records.restart(case.release, case.now, parked=parked),))
 
 
 def _ended(case: Case) -> Decision | None:
-    """The Rollout is being deleted or is disabled in mid-release."""
+    """The Rollout is being deleted or is disabled in mid-release.
+
+    What the workload states, stable or new, is what it is to run then; but a stable
+    template that only parking stated is not the user's.
+    """
     rollout = case.snapshot.rollout
+    if case.live == case.versions.stable and not case.attempt.parked_at:
+        return None
     if rollout.metadata.deleting:
-        return rest.on_deletion(case)
-    return complete(case) if rollout.spec.disabled else None
+        return deletion.on_deletion(case)
+    return deletion.finish(case) if rollout.spec.disabled else None
 
 
 def _asked_back(case: Case) -> Decision | None:
-    """Somebody asked for a rollback by annotation: state the stable template."""
+    """Somebody asked for a rollback by annotation: state the stable template.
+
+    Once it is stated the wish is met; but while the release is parked the stable template
+    means nothing, so that ends first.
+    """
     if keys.ROLLBACK not in case.snapshot.rollout.metadata.annotations:
         return None
-    return take_back(case)
+    if case.live != case.versions.stable:
+        return take_back(case)
+    if case.attempt.parked_at:
+        return Decision(effects=(records.amend(case.release, parked_at=None),))
+    return rest.wish_met(case.snapshot)
 
 
 def _zero(case: Case) -> Decision | None:

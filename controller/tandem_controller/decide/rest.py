@@ -9,7 +9,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from tandem_controller import keys
-from tandem_controller.api.policy import OnDelete
 from tandem_controller.api.record import Attempt, Outcome, ReleaseRecord
 from tandem_controller.api.rollout import (
     CanaryStatus,
@@ -21,8 +20,6 @@ from tandem_controller.api.rollout import (
 )
 from tandem_controller.decide import plan as plans
 from tandem_controller.decide import records, words
-from tandem_controller.decide.case import Case
-from tandem_controller.decide.ending import complete, take_back
 from tandem_controller.decide.status import Report, report
 from tandem_controller.effect import Decision, Effect, Kind, Note, Patch
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
@@ -142,6 +139,15 @@ def hold_on(snapshot: Snapshot) -> Decision | None:
     return Decision(effects=(_patch_rollout(snapshot.rollout, annotations, finalizers),))
 
 
+def hold(snapshot: Snapshot) -> Decision | None:
+    """Set the finalizer, which a Rollout created anew in mid-release does not have."""
+    meta = snapshot.rollout.metadata
+    if keys.FINALIZER in meta.finalizers:
+        return None
+    finalizers = sorted({*meta.finalizers, keys.FINALIZER})
+    return Decision(effects=(_patch_rollout(snapshot.rollout, {}, finalizers),))
+
+
 def wish_met(snapshot: Snapshot) -> Decision | None:
     """Drop the wish for a rollback once the stable template is stated again."""
     if keys.ROLLBACK not in snapshot.rollout.metadata.annotations:
@@ -163,52 +169,6 @@ def let_go(snapshot: Snapshot) -> Decision:
         return Decision()
     finalizers = [f for f in meta.finalizers if f != keys.FINALIZER]
     return Decision(effects=(_patch_rollout(snapshot.rollout, {}, finalizers),))
-
-
-def on_deletion(case: Case) -> Decision:
-    """End a release whose Rollout is being deleted, as the policy says."""
-    policy = case.snapshot.policy_spec.on_delete
-    if policy is OnDelete.ROLLBACK:
-        return take_back(case)
-    if policy is OnDelete.COMPLETE:
-        return complete(case)
-    return _freeze(case)
-
-
-def _freeze(case: Case) -> Decision:
-    """Leave pods and traffic as they are; a Rollout created anew goes on from there."""
-    if resting := case.provider.freeze(case.snapshot, case.versions, case.progress):
-        return Decision(effects=resting)
-    if orphans := _disown(case):
-        return Decision(effects=orphans)
-    message = (
-        "the Rollout was deleted in mid-release and its policy says Freeze: pods and traffic stay "
-        "as they are; create it again to go on, or un-pause the Deployment to release everything"
-    )
-    note = Note(reason="ReleaseFrozen", message=message, warning=True)
-    return Decision(effects=let_go(case.snapshot).effects, notes=(note,))
-
-
-def _disown(case: Case) -> tuple[Effect, ...]:
-    """Drop the owner references of what must outlive the Rollout."""
-    traffic = case.snapshot.traffic
-    owned = [
-        (Kind.SERVICE, traffic.canary_service),
-        (Kind.INGRESS, traffic.canary_ingress),
-        (Kind.DEPLOYMENT, case.snapshot.canary.deployment if case.snapshot.canary else None),
-    ]
-    return tuple(
-        Patch(
-            kind=kind,
-            namespace=obj.metadata.namespace,
-            name=obj.metadata.name,
-            uid=obj.metadata.uid,
-            resource_version=obj.metadata.resource_version,
-            body={"metadata": {"ownerReferences": None}},
-        )
-        for kind, obj in owned
-        if obj is not None and obj.metadata.controlled_by(case.snapshot.rollout.metadata.uid)
-    )
 
 
 def not_found(snapshot: Snapshot, now: datetime) -> Decision:

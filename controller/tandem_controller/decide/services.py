@@ -13,7 +13,7 @@ from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
 from tandem_controller.api.network import Service
 from tandem_controller.decide.case import Case
 from tandem_controller.effect import Create, Delete, Effect, Kind, Patch
-from tandem_controller.keys import untracked
+from tandem_controller.keys import OWNER, untracked
 from tandem_controller.mergepatch import merge_diff
 from tandem_controller.snapshot import Snapshot
 from tandem_controller.traffic import table as traffic_table
@@ -92,7 +92,7 @@ def _copy(case: Case, stable: Service, selector: dict[str, str]) -> dict[str, An
         "metadata": {
             "name": case.backends.canary,
             "namespace": case.backends.namespace,
-            "labels": untracked(stable.metadata.labels),
+            "labels": {**untracked(stable.metadata.labels), OWNER: case.backends.owner["name"]},
             "annotations": untracked(stable.metadata.annotations),
             "ownerReferences": [dict(case.backends.owner)],
         },

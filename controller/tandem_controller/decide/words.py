@@ -54,6 +54,14 @@ def waiting_for_endpoints(step: PlannedStep, total: int, service: str) -> str:
     return f"step {step.index}/{total}: waiting for a ready endpoint of Service {service!r}"
 
 
+def waiting_for_stable(service: str, ready: int, needed: int) -> str:
+    """Say that traffic cannot go back to the stable Service yet."""
+    return (
+        f"waiting for ready endpoints of Service {service!r} before traffic goes to it: "
+        f"{ready} of {needed}; look at the pods that it selects"
+    )
+
+
 def needs_approval(step: PlannedStep, total: int) -> str:
     """Say that someone has to approve (upstream's sentence, with the ways to do it)."""
     return (

@@ -13,7 +13,7 @@ from typing import Any
 from tandem_controller.api.network import Ingress
 from tandem_controller.api.rollout import TrafficRouting, ValueMatch
 from tandem_controller.effect import Create, Delete, Effect, Kind, Patch
-from tandem_controller.keys import untracked
+from tandem_controller.keys import OWNER, untracked
 from tandem_controller.snapshot import TrafficSnapshot, canary_name
 from tandem_controller.traffic.split import Backends, Split
 
@@ -107,7 +107,7 @@ def _canary_ingress(ingress: Ingress, backends: Backends, split: Split) -> dict[
         "metadata": {
             "name": canary_name(ingress.metadata.name),
             "namespace": backends.namespace,
-            "labels": untracked(ingress.metadata.labels),
+            "labels": {**untracked(ingress.metadata.labels), OWNER: backends.owner["name"]},
             "annotations": {**untracked(ingress.metadata.annotations), **_annotations(split)},
             "ownerReferences": [dict(backends.owner)],
         },

@@ -92,8 +92,10 @@ def corrected_counts(batch: Batch) -> tuple[int, int]:
 
 
 def _needed_old(batch: Batch) -> int:
-    """Old pods that must stay for the number of ready pods not to fall too low."""
+    """Old pods that must stay for the number of ready pods not to fall too low.
+
+    They count whether or not they are ready: a pod that is not may be about to be, and
+    the Deployment controller removes unhealthy ones first anyway.
+    """
     may_miss = 0 if batch.bounds.max_surge else batch.bounds.max_unavailable
-    ready = batch.old_ready + batch.new_ready
-    floor = min(batch.replicas - may_miss, ready)
-    return floor - batch.new_ready
+    return batch.replicas - may_miss - batch.new_ready

@@ -14,7 +14,7 @@ from typing import Any
 
 from tandem_controller.api.workload import Deployment
 from tandem_controller.effect import Create, Delete, Effect, Kind, Patch
-from tandem_controller.keys import CANARY_DEPLOYMENT, untracked
+from tandem_controller.keys import CANARY_DEPLOYMENT, OWNER, untracked
 from tandem_controller.ownership import owner_reference
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot, canary_name
 from tandem_controller.workloads import deployment as native
@@ -222,6 +222,7 @@ def _canary_deployment(snapshot: Snapshot, versions: Versions, replicas: int) ->
             "labels": {
                 **untracked(stable.metadata.labels),
                 CANARY_DEPLOYMENT: stable.metadata.name,
+                OWNER: snapshot.rollout.metadata.name,
             },
             "annotations": untracked(stable.metadata.annotations),
             "ownerReferences": [owner_reference(snapshot.rollout)],
