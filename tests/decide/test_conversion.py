@@ -327,6 +327,8 @@ def test_equal_steps_keep_what_belongs_to_each_by_its_place() -> None:
     moved = {"steps": [{"w": 2}, {"w": 1}, {"w": 1}]}
     steps = merge(base, moved, ours)["steps"]
     assert [step.get("more") for step in steps] == [None, "second", "first"]
+    inserted = {"steps": [{"w": 0}, *base["steps"]]}
+    assert merge(base, inserted, ours) == {"steps": [{"w": 0}, *ours["steps"]]}
 
 
 def test_removing_the_style_annotation_from_alpha_means_canary() -> None:
