@@ -65,6 +65,8 @@ class Guard:
     """ReplicaSets that the Deployment controller shrank because a user scaled down."""
     _loose: bool = False
     """A user's template rolls by itself, because no live Rollout held it when it was written."""
+    _unheld: bool = False
+    """A user's template began to roll by itself in mid-release: whom it serves is his doing."""
     _selector_reset: bool = False
     """A user took our key out of the stable Service, and Tandem has not looked since."""
     _ready: dict[str, int] = field(default_factory=dict)
@@ -270,6 +272,7 @@ class Guard:
             changed = old is not None and facts.fingerprint(old) != facts.fingerprint(new)
             if changed:
                 self._loose = not new["spec"].get("paused")
+                self._unheld |= self._loose
             return
         if not self.by_tandem:
             return
@@ -337,7 +340,12 @@ class Guard:
     def _to_blame(self, key: Key) -> bool:
         replicas = self._replicas()
         allowed_missing = bounds(*self.knobs, replicas).max_unavailable
-        if replicas <= allowed_missing or self.store.find(Kind.ROLLOUT, WEB) is None:
+        self._unheld &= self.release is not None
+        if (
+            self._unheld
+            or replicas <= allowed_missing
+            or self.store.find(Kind.ROLLOUT, WEB) is None
+        ):
             return False
         if self.actor == "replica-set":
             pod = self.store.find(key.kind, key.name)

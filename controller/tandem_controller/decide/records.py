@@ -187,7 +187,7 @@ def restart(record: ReleaseRecord, now: datetime, *, parked: bool) -> Effect:
         outcome=Outcome.ROLLED_BACK,
         completed_at=now,
         parked_at=None,
-        message="stated again before its rollback had ended",
+        message="its end was called off before it was reached",
     )
     again = Attempt(started_at=now, originals=last.originals, parked_at=now if parked else None)
     return _write(record, (*record.status.attempts[:-1], ended, again))

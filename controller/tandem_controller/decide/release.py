@@ -11,7 +11,7 @@ from datetime import datetime
 
 from tandem_controller import keys
 from tandem_controller.api.record import Originals, Outcome
-from tandem_controller.api.rollout import StepState
+from tandem_controller.api.rollout import Phase, StepState
 from tandem_controller.decide import adoption, deletion, records, references, rest, services, words
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.ending import complete, park, roll_back, take_back
@@ -121,6 +121,7 @@ def _release(case: Case) -> Decision:
         _parked,
         _rolled_back,
         _turned,
+        _mixed,
         _zero,
         _blocked,
         _moved,
@@ -165,13 +166,14 @@ def _rolled_back(case: Case) -> Decision | None:
 
 
 def _turned(case: Case) -> Decision | None:
-    """The release's template is back in the middle of its rollback: it starts over.
+    """The end of the release was called off: it starts over.
 
-    What was approved before the rollback is not approved now.
+    Its template is back in the middle of a rollback, or the Rollout is enabled again while
+    a disabled release rolls out. What was approved before is not approved now.
     """
-    if not case.canary_status.observed_rollout_id.startswith(ROLLBACK_PREFIX):
-        return None
-    if position(case).index == 0:
+    rolling_back = case.canary_status.observed_rollout_id.startswith(ROLLBACK_PREFIX)
+    let_loose = case.status.phase == Phase.DISABLING
+    if position(case).index == 0 or not (rolling_back or let_loose):
         return None
     parked = case.progress.new > 0 or case.progress.other > 0
     return Decision(effects=(records.restart(case.release, case.now, parked=parked),))
@@ -204,6 +206,13 @@ def _asked_back(case: Case) -> Decision | None:
     if case.attempt.parked_at:
         return Decision(effects=(records.amend(case.release, parked_at=None),))
     return rest.wish_met(case.snapshot)
+
+
+def _mixed(case: Case) -> Decision | None:
+    """Pods run that belong to neither version's place: what rolled while nothing held it."""
+    if case.progress.other == 0:
+        return None
+    return Decision(effects=(records.amend(case.release, parked_at=case.now),))
 
 
 def _zero(case: Case) -> Decision | None:

@@ -55,7 +55,8 @@ class DeploymentCanary:
         rolled = native.by_fingerprint(workload, versions.release)
         stable_ready = native.ready_of(workload, stable, min_ready, now)
         new = _canary_pods(snapshot, min_ready, now)
-        if not deployment.spec.paused or new is None:
+        beside = deployment.spec.paused and new is not None
+        if new is None or not beside:
             new = _Pods(
                 size=native.size(rolled),
                 ready=native.ready_of(workload, rolled, min_ready, now),
@@ -68,7 +69,9 @@ class DeploymentCanary:
             stable_ready=stable_ready.ready,
             new=new.size,
             new_ready=new.ready.ready,
-            other=native.size(workload.replica_sets) - native.size(stable) - native.size(rolled),
+            other=native.size(workload.replica_sets)
+            - native.size(stable)
+            - (0 if beside else native.size(rolled)),
             observed=_observed(deployment)
             and (snapshot.canary is None or _observed(snapshot.canary.deployment)),
             resting=deployment.spec.paused,
