@@ -61,6 +61,9 @@ class Guard:
     _ordered: int = 0
     """New pods allowed when Tandem last wrote a workload: the Deployment controller may still
     be carrying that out when a plan edit or a scaling allows fewer."""
+    _ordered_for: int = 0
+    """The replicas at that moment: the knobs are absolute, and a user who scales down while a
+    move is under way lets the Deployment controller take more than Tandem had reckoned."""
     _by_scaling: set[str] = field(default_factory=set)
     """ReplicaSets that the Deployment controller shrank because a user scaled down."""
     _loose: bool = False
@@ -236,7 +239,7 @@ class Guard:
         after = new["spec"]["replicas"]
         uid = new["metadata"]["uid"]
         if after < before:
-            if self.scaling:
+            if self.scaling or self._ordered_for != self._replicas():
                 self._by_scaling.add(uid)
             else:
                 self._by_scaling.discard(uid)
@@ -278,6 +281,7 @@ class Guard:
             return
         self._loose = False
         self._ordered = self.allowed()
+        self._ordered_for = self._replicas()
         moving = new is not None and new["spec"].get("minReadySeconds", 0) > 10**6
         begins = moving or (key.name == CANARY and old is None)
         if begins and facts.new_pods(self.store, self.stable) == 0:

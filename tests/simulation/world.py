@@ -317,7 +317,10 @@ class World:
         parked = release is not None and release.parked
         called = self.status.get("canaryStatus", {}).get("observedRolloutID", "")
         rolling_back = called.startswith(ROLLBACK_PREFIX)
-        returning = parked or rolling_back or facts.fingerprint(web) == self.guard.stable
+        suspended = found.spec.strategy.paused  # Tandem moves nothing then, corrections included
+        returning = (
+            parked or rolling_back or suspended or facts.fingerprint(web) == self.guard.stable
+        )
         count = 0 if returning else facts.new_pods(self.store, self.guard.stable)
         assert count <= self.guard.allowed(), (
             f"at rest {count} new pods, {self.guard.allowed()} are allowed"

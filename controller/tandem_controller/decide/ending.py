@@ -21,6 +21,7 @@ def complete(case: Case) -> Decision:
     """Let the new version have everything, then remove every trace of the release."""
     return (
         _announce(case, words.FINISHING, "Finalising")
+        or _leave_older(case)
         or _do(services.unpin_stable(case))
         or _do(case.provider.finish(case.snapshot, case.versions))
         or _route_home(case, needed=case.progress.new_ready)
@@ -30,6 +31,17 @@ def complete(case: Case) -> Decision:
         or _do(case.provider.clean_up(case.snapshot))
         or _do(services.remove_canary_service(case))
         or _close(case, Outcome.COMPLETED, words.COMPLETED)
+    )
+
+
+def _leave_older(case: Case) -> Decision | None:
+    """Send traffic home first where it goes to pods of an older release, which leave now."""
+    if case.attempt.parked_at is None:
+        return None
+    return (
+        _route_home(case, needed=min(1, case.progress.replicas))
+        or _begin_grace(case, reason="Finalising")
+        or _await_grace(case)
     )
 
 
