@@ -30,7 +30,7 @@ class ModelCache:
     def _all(self, kind: Kind) -> tuple[Any, ...]:
         return self._model.objects(kind, STRUCTS[kind])
 
-    def get(self, kind: Kind, namespace: str, name: str) -> Any | None:
+    def get(self, kind: Kind, namespace: str, name: str) -> Any | None:  # noqa: ANN401 - by kind
         assert namespace == NAMESPACE
         return self._model.find(kind, name, STRUCTS[kind])
 

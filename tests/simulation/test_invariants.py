@@ -19,7 +19,8 @@ from tests.simulation.kubelet import Readiness
 from tests.simulation.model import Controller
 from tests.simulation.world import World
 
-chaos = settings(deadline=None, suppress_health_check=list(HealthCheck))
+# The same schedules each time: what chance finds belongs into the slow hunt, then above as an example.
+chaos = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def play(setting: Setting, schedule: list[Action]) -> World:

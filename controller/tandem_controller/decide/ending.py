@@ -120,8 +120,27 @@ def _return_to_stable(case: Case, *, reason: str) -> Decision | None:
         or _do(case.provider.withdraw(case.snapshot, case.versions))
         or _await_stable(case, reason=reason, rolling_back=rolling_back)
         or _route_home(case, needed=min(1, case.progress.replicas))
+        or _await_drained(case, reason=reason, rolling_back=rolling_back)
         or _do(services.unpin_stable(case))
         or _do(services.remove_canary_service(case))
+    )
+
+
+def _await_drained(case: Case, *, reason: str, rolling_back: bool) -> Decision | None:
+    """Wait until the EndpointSlices say that the new version's pods are gone.
+
+    Un-pinned earlier, the stable Service would select those that are only about to be
+    deleted (seen: one answer of the new version after the end of a rollback).
+    """
+    if case.snapshot.traffic.canary_endpoints == 0:
+        return None
+    step = case.canary_status.finalising_step or FinalisingStep.RESTORE_STABLE_SERVICE
+    return finalising(
+        case,
+        words.DRAINING,
+        reason=reason,
+        step=FinalisingStep(step),
+        rolling_back=rolling_back,
     )
 
 

@@ -15,6 +15,7 @@ CANCELED = "Rollout progressing has been canceled; the stable version runs every
 PAUSED = "Rollout has been paused, you can resume it by setting spec.strategy.paused to false"
 DISABLED = "Rollout is disabled; the workload's own controller releases it"
 NOT_FOUND = "Workload Not Found"
+DRAINING = "the stable version runs everywhere; waiting for the new version's endpoints to go"
 FINISHING = "all steps have passed; the workload rolls out what is left"
 RETURNING = "rolling back: the stable version comes back everywhere"
 ROUTED_BACK = "all traffic goes to the stable Service; proxies get time to load the route"
