@@ -261,8 +261,14 @@ class World:
             self.wanted = {**self.wanted, "spec": {**self.wanted["spec"], "template": template}}
 
     def _wish_pending(self) -> bool:
-        """Whether Tandem has not looked at the wish yet: it cannot tell which came first."""
+        """Whether a rollback is still due that a newer template does not call off.
+
+        Tandem cannot tell which came first, and a deletion under policy Rollback takes
+        everything back.
+        """
         found = self.rollout
+        if found is not None and "deletionTimestamp" in found["metadata"]:
+            return self.setting.policy is OnDelete.ROLLBACK
         return found is not None and keys.ROLLBACK in found["metadata"].get("annotations", {})
 
     def _edit(self, patch: Obj) -> None:
