@@ -331,26 +331,38 @@ def taking_over(plane: DevCluster, refusing: None) -> None:
     run(plane, lambda client: until_guarded(plane, client, _is_paused))
 
 
-def taken_over(deployment: Obj) -> bool:
+def taken_over(deployment: Obj, rollout: str = "shop") -> bool:
     mark = deployment["metadata"].get("annotations", {}).get(IN_PROGRESSING)
-    return deployment["spec"].get("paused") is True and mark == '{"rolloutName":"shop"}'
+    return bool(deployment["spec"].get("paused")) and mark == f'{{"rolloutName":"{rollout}"}}'
+
+
+async def outcomes(place: Place, delays: tuple[float, ...], first: int = 0) -> list[str]:
+    """Change a template so many seconds after its Rollout was created; say what happened."""
+    found = []
+    for number, delay in enumerate(delays, start=first):
+        name = f"shop-{number}"
+        await place.stand(name)
+        await asyncio.sleep(delay)
+        try:
+            changed = await place.patch(DEPLOYMENTS, NEW, name=name)
+        except Forbidden:
+            found.append("refused")
+        else:
+            found.append("taken over" if taken_over(changed, name) else "released")
+    return found
 
 
 @pytest.mark.usefixtures("taking_over")
-async def test_a_template_change_right_after_the_rollout_is_taken_over_by_the_api_server(
+async def test_a_template_change_after_its_rollout_is_taken_over_without_any_process(
     place: Place,
 ) -> None:
-    await place.create(DEPLOYMENTS, bodies.deployment(replicas=3))
-    for delay in (0.0, 0.0, 0.05, 0.3):
-        await place.create(ALPHA, rollout())
-        await asyncio.sleep(delay)
-        image = f"shop:{uuid4().hex}"
-        changed = await place.patch(DEPLOYMENTS, bodies.new_images("init:v2", image))
-        assert taken_over(changed)
-        await place.user.delete(ALPHA, "shop", place.namespace, uid=None)
-        await asyncio.sleep(0.3)
-        reset = {"metadata": {"annotations": {IN_PROGRESSING: None}}, "spec": {"paused": None}}
-        await place.patch(DEPLOYMENTS, reset, by=place.tandem)
+    """The API server's policies follow Rollouts by watches, which lag under load.
+
+    At once after the Rollout nearly all changes are taken over, and some of the others
+    refused; a second later all are. The webhook closes the gap (below).
+    """
+    assert (await outcomes(place, (0.0,) * 12)).count("taken over") >= 9
+    assert await outcomes(place, (1.0,) * 3, first=12) == ["taken over"] * 3
 
 
 STATED: Obj = {
@@ -521,10 +533,10 @@ async def test_bad_rollouts_are_refused_with_field_fault_and_remedy(place: Place
 
 
 @pytest.mark.usefixtures("serving")
-async def test_the_webhook_takes_over_and_holds_where_no_policy_can(place: Place) -> None:
-    await place.stand()
-    await asyncio.sleep(0.3)
-    assert taken_over(await place.patch(DEPLOYMENTS, NEW))
+async def test_the_webhook_takes_over_from_the_moment_that_the_rollout_exists(
+    place: Place,
+) -> None:
+    assert set(await outcomes(place, (0.0,) * 12)) == {"taken over"}
 
 
 @pytest.mark.usefixtures("serving")

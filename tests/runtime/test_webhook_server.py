@@ -42,8 +42,13 @@ SHOP: Obj = {
 class Cache:
     has_synced = True
 
+    def __init__(self) -> None:
+        self.late = 0
+        """How often the cache does not know of the Rollout yet."""
+
     def rollouts_for(self, namespace: str, kind: str, name: str) -> Iterable[Rollout]:
-        known = (namespace, kind, name) == ("web", "Deployment", "shop")
+        self.late -= 1
+        known = (namespace, kind, name) == ("web", "Deployment", "shop") and self.late < 0
         return [rollout_of(SHOP)] if known else []
 
     def rollouts_in(self, namespace: str) -> Iterable[Rollout]:
@@ -60,8 +65,9 @@ def trusting(ca: bytes) -> aiohttp.ClientSession:
 
 
 class Running:
-    def __init__(self, server: WebhookServer, first: Bundle) -> None:
+    def __init__(self, server: WebhookServer, cache: Cache, first: Bundle) -> None:
         self.server = server
+        self.cache = cache
         self.first = first
         self.told: list[tuple[str, bool]] = []
         server.observe = lambda path, allowed: self.told.append((path, allowed))
@@ -83,11 +89,12 @@ class Running:
 @pytest.fixture
 async def running() -> AsyncIterator[Running]:
     first = bundle()
-    server = WebhookServer(lookup=Cache(), writers={"tandem"}, host="127.0.0.1", port=0)
+    cache = Cache()
+    server = WebhookServer(lookup=cache, writers={"tandem"}, host="127.0.0.1", port=0)
     server.use(first)
     await server.start()
     try:
-        yield Running(server, first)
+        yield Running(server, cache, first)
     finally:
         await server.stop(drain_seconds=0)
 
@@ -121,6 +128,14 @@ async def test_a_new_template_is_answered_with_a_patch(running: Running) -> None
     assert answer["response"]["uid"] == "7"
     assert answer["response"]["patchType"] == "JSONPatch"
     assert running.told == [(WORKLOADS_PATH, True)]
+
+
+async def test_a_rollout_that_the_cache_learns_of_a_moment_later_takes_over_all_the_same(
+    running: Running,
+) -> None:
+    running.cache.late = 1
+    answer = await running.post(WORKLOADS_PATH, review(deployment("2"), deployment("1")))
+    assert answer["response"]["patchType"] == "JSONPatch"
 
 
 async def test_a_second_rollout_is_refused_and_the_first_is_no_rival_of_itself(
