@@ -33,7 +33,7 @@ KINDS = tuple(kind for kind in Kind if kind not in (Kind.POD, Kind.ENDPOINT_SLIC
 MID_RELEASE = (Phase.PROGRESSING, Phase.TERMINATING, Phase.DISABLING)
 
 
-class Version(Model, frozen=True):
+class Version(Model, frozen=True, omit_defaults=False):
     """A recorded version and the images that it is made of."""
 
     record: str
@@ -41,7 +41,7 @@ class Version(Model, frozen=True):
     business: tuple[str, ...] = ()
 
 
-class StepView(Model, frozen=True):
+class StepView(Model, frozen=True, omit_defaults=False):
     """One step of the plan: what it asks for."""
 
     index: int
