@@ -49,7 +49,7 @@ SETTLE_SECONDS = 0.25
 """How long a new template waits for news of a Rollout where none is known.
 
 Rollout and workload may be applied together, and the cache follows by a watch. Under load
-one change in a hundred came faster than the watches of the API server's own policies.
+a few changes in a hundred came faster than the watches of the API server's own policies.
 """
 
 log = structlog.get_logger()
