@@ -71,7 +71,7 @@ def webhook(
     url: Annotated[
         str, typer.Option(help="Base URL instead of a Service; a port of 0 stands for the real one")
     ] = "",
-    host: Annotated[str, typer.Option(help="Address to listen on")] = "0.0.0.0",  # noqa: S104
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "0.0.0.0",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one")] = 9443,
     writer: Annotated[
         list[str] | None, typer.Option(help="Another user that Tandem writes as; repeatable")

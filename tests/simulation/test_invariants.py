@@ -19,7 +19,7 @@ from tests.simulation.kubelet import Readiness
 from tests.simulation.model import Controller
 from tests.simulation.world import World
 
-# The same schedules each time: what chance finds belongs into the slow hunt, then above as an example.
+# The same schedules each time: what chance finds belongs into the slow hunt, then into an example.
 chaos = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
