@@ -24,6 +24,10 @@ class Net(Enum):
     """Nothing arrives at the server, and no answer comes."""
     ANSWERS_LOST = auto()
     """The server does what it is asked, and no answer comes."""
+    WRITE_ANSWERS_LOST = auto()
+    """The same, for writes only."""
+    LATE_ANSWERS = auto()
+    """The server does it at once; the answer takes three seconds."""
     SLOW = auto()
     """The server does it after two seconds; the answer takes another."""
 
@@ -70,7 +74,7 @@ class Link:
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> bytes:
         await self._there("GET")
         answer = self.server.read()
-        await self._back()
+        await self._back(writes=False)
         return answer
 
     async def create(
@@ -119,7 +123,9 @@ class Link:
         seen, ends_at = int(resource_version or 0), now() + timeout_seconds
         while now() < ends_at:
             changed = self.server.changed
-            if self.net in {Net.UP, Net.SLOW} and self.server.version > seen:
+            if self.net is Net.REFUSED:
+                raise Unavailable(0, "ConnectionLost", "the connection was cut")
+            if self.net not in {Net.HANGS, Net.ANSWERS_LOST} and self.server.version > seen:
                 seen = self.server.version
                 if self.server.lease is None:
                     yield WatchEvent(WatchEventType.DELETED, b"{}")
@@ -140,8 +146,11 @@ class Link:
         if self.net is Net.SLOW:
             await asyncio.sleep(2)
 
-    async def _back(self) -> None:
-        if self.net is Net.ANSWERS_LOST:
+    async def _back(self, *, writes: bool = True) -> None:
+        lost = {Net.ANSWERS_LOST, Net.WRITE_ANSWERS_LOST} if writes else {Net.ANSWERS_LOST}
+        if self.net in lost:
             await asyncio.sleep(1e6)
+        if self.net is Net.LATE_ANSWERS:
+            await asyncio.sleep(3)
         if self.net is Net.SLOW:
             await asyncio.sleep(1)

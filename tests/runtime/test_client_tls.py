@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,9 @@ def server_tls(authority: trustme.CA, *, asks_certificate: bool = False) -> ssl.
     return context
 
 
-def write_kubeconfig(folder: Path, cluster: dict[str, str], user: dict[str, str]) -> Path:
+def write_kubeconfig(
+    folder: Path, cluster: Mapping[str, str | bool], user: Mapping[str, str]
+) -> Path:
     config = {
         "current-context": "c",
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
@@ -115,6 +118,25 @@ def test_a_server_of_another_authority_is_refused(authority: trustme.CA, tmp_pat
         with pytest.raises(Unavailable, match="certificate verify failed"):
             await client.list_page(THING)
         assert server.seen == []
+        await client.close()
+        await server.stop()
+
+    in_virtual_time(scenario())
+
+
+def test_verification_is_off_only_where_the_kubeconfig_says_so(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        server = FaultServer()
+        await server.start(server_tls(authority))
+        cluster: dict[str, str | bool] = {
+            "server": f"https://127.0.0.1:{server.port}",
+            "insecure-skip-tls-verify": True,
+        }
+        path = write_kubeconfig(tmp_path, cluster, {"token": "t"})
+        client = await Client.connect(kubeconfig=path, user_agent="test")
+        assert await client.list_page(THING)
         await client.close()
         await server.stop()
 

@@ -155,6 +155,25 @@ def test_a_leader_that_cannot_renew_has_stopped_before_its_lease_ends(net: Net) 
     in_virtual_time(scenario())
 
 
+def test_leadership_counts_from_when_the_renewal_was_sent_not_from_its_answer() -> None:
+    async def scenario() -> None:
+        stage = Stage()
+        _, (a, b) = await two_replicas(stage)
+        await asyncio.sleep(30)
+        a.link.net = Net.LATE_ANSWERS
+        await asyncio.sleep(20)
+        await until(lambda: now() - a.link.requests[-1][0] > 2.9)
+        sent_at = a.link.requests[-1][0]
+        await until(lambda: now() - sent_at > 3.05)  # its answer is there
+        a.link.net = Net.HANGS
+        await until(lambda: b.acts)
+        assert stage.when("stops", "a") <= sent_at + TIMES.lease_seconds
+        await asyncio.gather(a.task, return_exceptions=True)
+        await stopped(b.task)
+
+    in_virtual_time(scenario())
+
+
 def test_may_act_is_false_from_the_renew_deadline_on_whatever_the_work_does() -> None:
     async def scenario() -> None:
         stage = Stage()
@@ -251,7 +270,10 @@ def test_a_deleted_lease_is_made_again_by_its_holder() -> None:
     in_virtual_time(scenario())
 
 
-def test_deleting_the_lease_of_a_holder_out_of_reach_does_not_free_it_early() -> None:
+@pytest.mark.parametrize("watch_breaks", [False, True])
+def test_deleting_the_lease_of_a_holder_out_of_reach_does_not_free_it_early(
+    watch_breaks: bool,
+) -> None:
     async def scenario() -> None:
         stage = Stage()
         server, (a, b) = await two_replicas(stage)
@@ -259,9 +281,13 @@ def test_deleting_the_lease_of_a_holder_out_of_reach_does_not_free_it_early() ->
         renewed_at = a.link.requests[-1][0]
         a.link.net = Net.HANGS
         await asyncio.sleep(3)
+        if watch_breaks:
+            b.link.net = Net.REFUSED
         server.delete()
+        await asyncio.sleep(0.5)
+        b.link.net = Net.UP
         await until(lambda: b.acts)
-        assert renewed_at + 15 <= now() <= renewed_at + 16
+        assert renewed_at + 15 <= now() <= renewed_at + 17.5
         assert stage.when("stops", "a") < now()
         await asyncio.gather(a.task, return_exceptions=True)
         await stopped(b.task)
@@ -325,8 +351,9 @@ def test_a_taking_whose_answer_was_lost_is_noticed_as_ours() -> None:
         server, stage = LeaseServer(), Stage()
         server.write({"holderIdentity": ""})
         a = Replica("a", server, stage)
-        a.link.net = Net.ANSWERS_LOST
+        a.link.net = Net.WRITE_ANSWERS_LOST
         await asyncio.sleep(0.5)
+        assert server.holder == "a"
         a.link.net = Net.UP
         at = await until(lambda: a.acts)
         assert at < 10

@@ -228,7 +228,7 @@ def test_a_server_that_lists_and_then_answers_410_is_not_listed_in_a_loop(tmp_pa
         while True:
             await until(lambda: setup.server.streams)
             with suppress(ConnectionError):
-                await setup.server.streams[0].send_raw(error_line(410, "Expired"))
+                await setup.server.streams[-1].send_raw(error_line(410, "Expired"))
             await asyncio.sleep(0.1)
 
     async def scenario() -> None:

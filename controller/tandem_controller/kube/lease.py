@@ -148,7 +148,7 @@ class LeaderElector:
         finally:
             await self._stop(work)
             self._on_leading(False)
-            await self._release(work)
+            await self._release()
         work.result()
 
     # --- waiting for the Lease -------------------------------------------------
@@ -323,12 +323,13 @@ class LeaderElector:
         elif not work.cancelled() and (error := work.exception()):
             self._log.warning("The work ended with an error.", error=str(error))
 
-    async def _release(self, work: asyncio.Future[None]) -> None:
+    async def _release(self) -> None:
         """Let the next one start now instead of when the Lease ends.
 
-        Never while the work still runs, and only what is surely still ours.
+        Only what is surely still ours. Work that did not stop has outlasted
+        that (:meth:`_stop`), so nothing is released under its feet.
         """
-        if not self.is_leader or not work.done():
+        if not self.is_leader:
             return
         try:
             async with self._in_time():

@@ -82,7 +82,7 @@ class Transport:
                 if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
                     raise from_response(answer.status, await answer.read(), answer.headers)
                 yield answer
-        except (aiohttp.ClientError, OSError, TimeoutError, NoCredentials) as error:
+        except (aiohttp.ClientError, OSError, NoCredentials) as error:  # also TimeoutError
             raise unreachable(error, f"{request.method} {request.path}") from error
 
     async def _send_authenticated(
