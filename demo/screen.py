@@ -13,7 +13,6 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 _PLAIN_WIDTH = 160
-_WIDEST = 120
 
 
 class Screen:
@@ -96,5 +95,7 @@ class Screen:
 
     def _renderable(self) -> RenderableType:
         lines: list[RenderableType] = [self._doing] if self._doing else []
-        lines += [Text(line()[:_WIDEST], style="cyan") for line in self._watched]
+        lines += [
+            Text(line(), style="cyan", no_wrap=True, overflow="ellipsis") for line in self._watched
+        ]
         return Group(*lines)

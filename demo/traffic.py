@@ -19,6 +19,10 @@ ROOT = Path(__file__).parents[1]
 _PATIENCE_SECONDS = 60.0
 
 
+class ClientDied(Exception):  # noqa: N818 - it tells what happened
+    """The client ended by itself: what it did not send proves nothing."""
+
+
 @dataclass(frozen=True)
 class Split:
     """Requests of a window by the business version that answered."""
@@ -100,7 +104,7 @@ async def load(
     """Run a client beside what is done inside; it ends with it.
 
     Raises:
-        RuntimeError: when the client died.
+        ClientDied: when it did not live to the end.
     """
     arguments = ["--rate", str(rate), "--log", str(log), *(("--host", host) if host else ())]
     process = await asyncio.create_subprocess_exec(
@@ -115,7 +119,7 @@ async def load(
         await running.next_requests(1, since=0)
         yield running
         if process.returncode is not None:
-            raise RuntimeError(f"the client ended by itself, code {process.returncode}")
+            raise ClientDied(f"the client ended by itself, code {process.returncode}")
     finally:
         if process.returncode is None:
             process.terminate()

@@ -6,6 +6,7 @@ they cannot tell another story than the controller acts on.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -79,10 +80,10 @@ class Summary(Model, frozen=True, omit_defaults=False):
 async def read(client: Client, namespace: str | None) -> Caches:
     """List once what summaries are made of; None stands for all namespaces."""
     caches = Caches()
-    for kind in KINDS:
-        watched = WATCHED[kind]
-        raw = await items(client, kind, namespace)
-        caches.stores[kind].replace_all(watched.decode(item) for item in raw)
+    lists = await asyncio.gather(*(items(client, kind, namespace) for kind in KINDS))
+    for kind, raw in zip(KINDS, lists, strict=True):
+        decode = WATCHED[kind].decode
+        caches.stores[kind].replace_all(decode(item) for item in raw)
     return caches
 
 
