@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_controller.kube.lease import LeaderElector, LeadershipLost, LeaseTimes
-from tandem_controller.kube.lease_record import micro_time
+from tandem_controller.kube.timestamps import micro_time
 from tests.runtime.lease_server import LeaseServer, Link, Net
 from tests.runtime.virtual import in_virtual_time, now, stopped, until
 

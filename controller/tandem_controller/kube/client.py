@@ -65,7 +65,7 @@ class Client:
         return cls(Transport(Credentials(load, await load()), user_agent))
 
     async def close(self) -> None:
-        """Close all connections; running watches end with ``Unavailable``."""
+        """Close all connections; call it when everything that uses this client has ended."""
         await self._transport.close()
 
     async def get(

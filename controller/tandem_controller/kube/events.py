@@ -12,11 +12,9 @@ once; in a hot loop of reconciles that is already one write too many.
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from itertools import count
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -29,50 +27,27 @@ from tandem_controller.kube.errors import (
     TooManyRequests,
     Unavailable,
 )
-from tandem_controller.kube.lease_record import micro_time
+from tandem_controller.kube.event_series import (
+    EVENT,
+    NOTE_BYTES,
+    WORD_BYTES,
+    EventType,
+    ObjectReference,
+    Said,
+    Series,
+    cut,
+)
 from tandem_controller.kube.resource import Resource
 
-EVENT = Resource("events.k8s.io", "v1", "events", "Event")
 QUEUE_LENGTH = 1000
-SERIES_LENGTH = 4096
+SERIES_AT_ONCE = 4096
 SERIES_WRITE_SECONDS = 300.0
 SERIES_END_SECONDS = 360.0
 TRIES = 5
-NOTE_BYTES = 1024
-WORD_BYTES = 128
-"""Limits of the API: pkg/apis/core/validation/events.go in kubernetes/kubernetes."""
+
+__all__ = ["EVENT", "EventRecorder", "EventType", "ObjectReference"]
 
 log = structlog.get_logger()
-
-
-class EventType(StrEnum):
-    """Whether someone should look."""
-
-    NORMAL = "Normal"
-    WARNING = "Warning"
-
-
-class ObjectReference(NamedTuple):
-    """The object that an Event is about."""
-
-    api_version: str
-    kind: str
-    namespace: str
-    name: str
-    uid: str = ""
-    resource_version: str = ""
-
-    def to_json(self) -> dict[str, str]:
-        """As ``core/v1.ObjectReference``, without what is empty."""
-        fields = {
-            "apiVersion": self.api_version,
-            "kind": self.kind,
-            "namespace": self.namespace,
-            "name": self.name,
-            "uid": self.uid,
-            "resourceVersion": self.resource_version,
-        }
-        return {key: value for key, value in fields.items() if value}
 
 
 class EventClient(Protocol):
@@ -101,36 +76,6 @@ class EventClient(Protocol):
         """Count an Event up."""
 
 
-class _Said(NamedTuple):
-    """What makes two Events the same thing said twice."""
-
-    regarding: ObjectReference
-    related: ObjectReference | None
-    type: EventType
-    reason: str
-    action: str
-    note: str
-
-
-@dataclass
-class _Series:
-    """One Event object and how often it was said."""
-
-    said: _Said
-    name: str
-    first_at: datetime
-    last_at: datetime
-    last_said: float
-    count: int = 1
-    written_count: int = 0
-    next_write: float = field(default=float("-inf"))
-
-    @property
-    def namespace(self) -> str:
-        """Events about cluster-scoped objects live in ``default``, by convention."""
-        return self.said.regarding.namespace or "default"
-
-
 class EventRecorder:
     """Takes Events at once and writes them in the background; run it as a task."""
 
@@ -154,8 +99,8 @@ class EventRecorder:
         self._series_write_seconds = series_write_seconds
         self._on_drop = on_drop
         self._backoff = backoff
-        self._pending: deque[_Series] = deque()
-        self._series: OrderedDict[_Said, _Series] = OrderedDict()
+        self._pending: deque[Series] = deque()
+        self._series: OrderedDict[Said, Series] = OrderedDict()
         self._numbers = count()
         self._work = asyncio.Event()
 
@@ -176,13 +121,13 @@ class EventRecorder:
         """
         # The version differs at each reconcile and says nothing of the cause.
         about = regarding._replace(resource_version="")
-        said = _Said(
+        said = Said(
             about,
             related,
             type,
-            _cut(reason, WORD_BYTES),
-            _cut(action, WORD_BYTES),
-            _cut(note, NOTE_BYTES),
+            cut(reason, WORD_BYTES),
+            cut(action, WORD_BYTES),
+            cut(note, NOTE_BYTES),
         )
         series = self._series.get(said)
         if series is None:
@@ -206,20 +151,20 @@ class EventRecorder:
         while self._pending:
             await self._write(self._pending.popleft())
 
-    def _begin(self, said: _Said, regarding: ObjectReference) -> None:
+    def _begin(self, said: Said, regarding: ObjectReference) -> None:
         now = self._now()
         # The time tells replicas and lives apart, the number what one said in one instant.
         suffix = f"{int(now.timestamp() * 1e6):x}.{next(self._numbers):x}"
         name = f"{regarding.name[: 252 - len(suffix)]}.{suffix}"
-        series = _Series(said, name, now, now, _loop_time())
+        series = Series(said, name, now, now, _loop_time())
         self._series[said] = series
-        if len(self._series) > SERIES_LENGTH:
+        if len(self._series) > SERIES_AT_ONCE:
             self._series.popitem(last=False)
         if len(self._pending) >= self._queue_length:
             self._drop(self._pending.popleft(), "the queue is full")
         self._pending.append(series)
 
-    def _drop(self, series: _Series, why: str) -> None:
+    def _drop(self, series: Series, why: str) -> None:
         """Forget it, so that saying it again makes a new try."""
         self._series.pop(series.said, None)
         log.warning("An Event was dropped.", reason=series.said.reason, why=why)
@@ -228,7 +173,7 @@ class EventRecorder:
     async def _wait(self) -> None:
         """Until something was said, or a series is due."""
         self._work.clear()
-        due = min((s.next_write for s in self._series.values() if self._is_behind(s)), default=None)
+        due = min((s.next_write for s in self._series.values() if s.is_behind), default=None)
         if self._pending:
             return
         try:
@@ -237,19 +182,16 @@ class EventRecorder:
         except TimeoutError:
             pass
 
-    def _is_behind(self, series: _Series) -> bool:
-        return 0 < series.written_count < series.count
-
     def _queue_due_series(self) -> None:
         now = _loop_time()
         for said, series in list(self._series.items()):
-            if self._is_behind(series):
+            if series.is_behind:
                 if series.next_write <= now:
                     self._pending.append(series)
             elif series.written_count and now - series.last_said > SERIES_END_SECONDS:
                 del self._series[said]
 
-    async def _write(self, series: _Series) -> None:
+    async def _write(self, series: Series) -> None:
         """Create or count up, with a few tries where the server is not to be had."""
         backoff = self._backoff()
         for _ in range(TRIES):
@@ -262,7 +204,7 @@ class EventRecorder:
                 return self._drop(series, str(error))
         return self._drop(series, "the API server was not to be had")
 
-    async def _write_once(self, series: _Series) -> None:
+    async def _write_once(self, series: Series) -> None:
         count = series.count
         try:
             if series.written_count:
@@ -278,45 +220,19 @@ class EventRecorder:
         series.written_count = count
         series.next_write = _loop_time() + self._series_write_seconds
 
-    async def _create(self, series: _Series) -> None:
-        said = series.said
-        body: dict[str, Any] = {
-            "apiVersion": EVENT.api_version,
-            "kind": EVENT.kind,
-            "metadata": {"name": series.name, "namespace": series.namespace},
-            "eventTime": micro_time(series.first_at),
-            "type": said.type.value,
-            "reason": said.reason,
-            "action": said.action,
-            "note": said.note,
-            "regarding": said.regarding.to_json(),
-            "reportingController": self._controller,
-            "reportingInstance": self._instance,
-        }
-        if said.related:
-            body["related"] = said.related.to_json()
-        if series.count > 1:
-            body["series"] = _series_json(series, series.count)
+    async def _create(self, series: Series) -> None:
+        body = series.to_json(self._controller, self._instance)
         await self._client.create(EVENT, body, series.namespace, field_manager=self._controller)
 
-    async def _patch(self, series: _Series, count: int) -> None:
+    async def _patch(self, series: Series, count: int) -> None:
         await self._client.patch(
             EVENT,
             series.name,
-            {"series": _series_json(series, count)},
+            {"series": series.count_json(count)},
             series.namespace,
             patch_type=PatchType.MERGE,
             field_manager=self._controller,
         )
-
-
-def _series_json(series: _Series, count: int) -> dict[str, Any]:
-    return {"count": count, "lastObservedTime": micro_time(series.last_at)}
-
-
-def _cut(text: str, length_bytes: int) -> str:
-    """At most so many bytes, and no half character at the end."""
-    return text.encode()[:length_bytes].decode(errors="ignore")
 
 
 def _loop_time() -> float:

@@ -8,7 +8,7 @@ are left alone (merge patch, never replace).
 import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from tandem_controller.kube.client import PatchType
 from tandem_controller.kube.errors import Unavailable
 from tandem_controller.kube.resource import Resource
+from tandem_controller.kube.timestamps import micro_time
 from tandem_controller.kube.watch_stream import WatchEvent
 
 LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
@@ -176,10 +177,3 @@ class LeaseFile:
             field_manager=self.field_manager,
         )
         return decode(changed)
-
-
-def micro_time(at: datetime) -> str:
-    """``metav1.MicroTime``: UTC, always six decimals; a shorter form is refused."""
-    if at.tzinfo is None:
-        raise ValueError("A time without its zone is not written to the API server.")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Generic, TypeVar
 
-import msgspec
 import structlog
 
 from tandem_controller.kube.backoff import Backoff
@@ -31,6 +30,7 @@ from tandem_controller.kube.errors import (
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.store import Change, HasMetadata, Key, Store
 from tandem_controller.kube.watch_stream import WatchEvent, WatchEventType
+from tandem_controller.kube.wire_objects import ObjectMetadata, decode_metadata, decode_page
 
 T = TypeVar("T", bound=HasMetadata)
 
@@ -177,7 +177,7 @@ class Reflector(Generic[T]):
         listing = _Listing[T]()
         token: str | None = None
         while True:
-            page = _decode_page(await self._page(token))
+            page = decode_page(await self._page(token))
             for raw in page.items or ():
                 self._collect(bytes(raw), listing)
             token = page.metadata.continue_token
@@ -247,7 +247,7 @@ class Reflector(Generic[T]):
         if initial is not None:
             self._collect(event.object, initial)
             return initial
-        metadata = _decode_metadata(event.object)
+        metadata = decode_metadata(event.object)
         if event.type is WatchEventType.DELETED:
             self.unreadable.pop(metadata.key, None)
             self._report(self._store.delete(metadata.key, metadata.resource_version))
@@ -257,7 +257,7 @@ class Reflector(Generic[T]):
         return None
 
     def _apply_bookmark(self, raw: bytes, initial: "_Listing[T] | None") -> "_Listing[T] | None":
-        metadata = _decode_metadata(raw)
+        metadata = decode_metadata(raw)
         self._had_bookmark = True
         if initial is None:
             self._store.advance(metadata.resource_version)
@@ -268,7 +268,7 @@ class Reflector(Generic[T]):
         self._take(initial, metadata.resource_version)
         return None
 
-    def _upsert(self, raw: bytes, metadata: "_Metadata") -> None:
+    def _upsert(self, raw: bytes, metadata: ObjectMetadata) -> None:
         try:
             changes = self._store.upsert(self._decode(raw))
         except Exception as error:  # noqa: BLE001  decoders and indexes are the caller's code
@@ -284,7 +284,7 @@ class Reflector(Generic[T]):
             self._store.check(obj)
             listing.objects.append(obj)
         except Exception as error:  # noqa: BLE001  decoders and indexes are the caller's code
-            listing.unreadable[_decode_metadata(raw).key] = error
+            listing.unreadable[decode_metadata(raw).key] = error
 
     def _take(self, listing: "_Listing[T]", resource_version: str) -> None:
         """A complete list is the truth about which objects exist."""
@@ -317,53 +317,6 @@ class _Listing(Generic[T]):
 
     objects: list[T] = field(default_factory=list)
     unreadable: dict[Key, Exception] = field(default_factory=dict)
-
-
-class _Metadata(msgspec.Struct, rename="camel"):
-    """What every object tells of itself, whatever else is in it."""
-
-    name: str = ""
-    namespace: str = ""
-    resource_version: str = ""
-    annotations: dict[str, str] = {}
-
-    @property
-    def key(self) -> Key:
-        return Key(self.namespace, self.name)
-
-
-class _Object(msgspec.Struct):
-    metadata: _Metadata
-
-
-class _ListMetadata(msgspec.Struct, rename="camel"):
-    resource_version: str = ""
-    continue_token: str | None = msgspec.field(name="continue", default=None)
-
-
-class _Page(msgspec.Struct):
-    metadata: _ListMetadata
-    items: list[msgspec.Raw] | None = None
-
-
-_page_decoder = msgspec.json.Decoder(_Page)
-_object_decoder = msgspec.json.Decoder(_Object)
-
-
-def _decode_page(raw: bytes) -> _Page:
-    try:
-        return _page_decoder.decode(raw)
-    except msgspec.MsgspecError as error:
-        raise Unavailable(
-            0, "UnreadableList", f"The list is no Kubernetes list: {error}"
-        ) from error
-
-
-def _decode_metadata(raw: bytes) -> _Metadata:
-    try:
-        return _object_decoder.decode(raw).metadata
-    except msgspec.MsgspecError as error:
-        raise Unavailable(0, "UnreadableObject", f"Not a Kubernetes object: {error}") from error
 
 
 def _is_from_the_future(error: ApiError) -> bool:

@@ -65,7 +65,7 @@ class Transport:
         )
 
     async def close(self) -> None:
-        """Close all connections; what still reads from them ends with ``Unavailable``."""
+        """Close all connections."""
         await self._session.close()
 
     @asynccontextmanager
