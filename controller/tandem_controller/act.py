@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from tandem_controller.effect import Create, Delete, Effect, Kind, Patch, Replac
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.errors import AlreadyExists, NotFound
+from tandem_controller.kube.lease import LeadershipLost
 
 FIELD_MANAGER = "tandem-controller"
 
@@ -24,18 +25,23 @@ log = structlog.get_logger()
 class Actor:
     """Writes to the API server and puts what it answers into the caches."""
 
-    def __init__(self, client: Client, caches: Caches) -> None:
+    def __init__(self, client: Client, caches: Caches, may_write: Callable[[], bool]) -> None:
         self._client = client
         self._caches = caches
+        self._may_write = may_write
 
     async def carry_out(self, effects: Iterable[Effect]) -> bool:
         """Carry out effects in order; say whether the caches show all of them already.
 
         Raises:
             ApiError: from the first effect that fails; the ones after it are not tried.
+            LeadershipLost: when this replica may not write any more. It is asked before each
+                effect: a process that was stopped may wake after its Lease has ended.
         """
         shown = True
         for effect in effects:
+            if not self._may_write():
+                raise LeadershipLost
             log.debug("Carrying out an effect.", effect=effect)
             shown = await self._one(effect) and shown
         return shown

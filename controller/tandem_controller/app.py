@@ -11,6 +11,7 @@ import gc
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -27,7 +28,7 @@ from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.events import EventRecorder
 from tandem_controller.kube.lease import LeaderElector, LeadershipLost, LeaseTimes
-from tandem_controller.kube.reflector import Reflector, ReflectorHooks
+from tandem_controller.kube.reflector import ABSENT_RETRY_SECONDS, Reflector, ReflectorHooks
 from tandem_controller.kube.store import Key
 from tandem_controller.kube.workqueue import QueueHooks, WorkQueue
 from tandem_controller.reconcile import Reconciler
@@ -36,6 +37,12 @@ from tandem_controller.telemetry import Health, Metrics, health_app
 
 COMPONENT = "tandem-controller"
 LEASE_NAME = "tandem-controller"
+FLUSH_SECONDS = 3.0
+"""How long the last Events may take to be written at the end."""
+
+OWN_KINDS = (Kind.ROLLOUT, Kind.RELEASE_POLICY, Kind.RELEASE_RECORD)
+OWN_KIND_SECONDS = 5.0
+"""How often a CRD of ours is looked for that is not installed yet."""
 
 log = structlog.get_logger()
 
@@ -103,6 +110,9 @@ class _Replica:
         except* LeadershipLost as lost:
             raise lost.exceptions[0] from None
         finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._events.flush()
             await runner.cleanup()
 
     def _tasks(self) -> Iterator[Any]:
@@ -121,6 +131,7 @@ class _Replica:
             store=self._caches.stores[kind],
             on_change=self._on_change(kind),
             namespace=self._settings.watch_namespace,
+            absent_retry_seconds=OWN_KIND_SECONDS if kind in OWN_KINDS else ABSENT_RETRY_SECONDS,
             hooks=ReflectorHooks(
                 on_retry=lambda _error, _seconds: self._metrics.watch_retries.labels(kind).inc()
             ),
@@ -151,7 +162,7 @@ class _Replica:
         await self._synced()
         reconciler = Reconciler(
             caches=self._caches,
-            actor=Actor(self._client, self._caches),
+            actor=Actor(self._client, self._caches, lambda: self._elector.is_leader),
             queue=self._queue,
             recorder=RolloutEvents(self._events),
             metrics=self._metrics,

@@ -14,6 +14,7 @@ from tandem_controller.caches import Caches
 from tandem_controller.decide.release import decide
 from tandem_controller.effect import Decision, Kind, Note
 from tandem_controller.kube.errors import ApiError, Conflict, NotFound
+from tandem_controller.kube.lease import LeadershipLost
 from tandem_controller.kube.store import Key
 from tandem_controller.kube.workqueue import QueueClosed, WorkQueue
 from tandem_controller.observe import gather
@@ -73,6 +74,8 @@ class Reconciler:
         with structlog.contextvars.bound_contextvars(namespace=key.namespace, rollout=key.name):
             try:
                 await self.reconcile(key)
+            except LeadershipLost:
+                raise
             except (Conflict, NotFound) as error:
                 # Somebody wrote meanwhile: the watch brings it, and the decision is made anew.
                 log.debug("A write met a newer state.", error=str(error))
