@@ -153,15 +153,15 @@ def _announce(
     turned = rolling_back != case.canary_status.observed_rollout_id.startswith(ROLLBACK_PREFIX)
     if told and not turned:
         return None
-    event = "RollbackStarted" if rolling_back else "Finalising"
-    told_as = f"{message} ({_images(case)})" if rolling_back else message
+    # A completion follows the last step at once, which was told already.
+    started = Note(reason="RollbackStarted", message=f"{message} ({_images(case)})", warning=True)
     decision = finalising(
         case,
         message,
         reason=reason,
         step=step,
         rolling_back=rolling_back,
-        notes=(Note(reason=event, message=told_as, warning=rolling_back),),
+        notes=(started,) if rolling_back else (),
     )
     return decision if decision.effects else None
 
