@@ -35,10 +35,10 @@ class TandemProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def controller(cls, cluster: DevCluster) -> TandemProcess:
+    def controller(cls, cluster: DevCluster, name: str = "tandem-controller") -> TandemProcess:
         """Return a replica of the controller."""
         health = ("--health-address", "127.0.0.1", "--health-port", "0")
-        return cls(cluster, "tandem-controller", "run", *health)
+        return cls(cluster, name, "run", *health)
 
     @classmethod
     def webhook(cls, cluster: DevCluster) -> TandemProcess:
@@ -51,7 +51,8 @@ class TandemProcess:
         """Start it; the log goes on where it was."""
         command = [
             *(str(TANDEM), "controller", *self._arguments),
-            *("--kubeconfig", str(self._cluster.kubeconfig_for(USER)), "--namespace", NAMESPACE),
+            *("--kubeconfig", str(self._cluster.kubeconfig_for(USER))),
+            *("--namespace", NAMESPACE, "--log-level", "debug"),
         ]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)

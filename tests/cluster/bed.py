@@ -1,17 +1,12 @@
-"""What cluster tests stand on: a namespace, a client, and the controller as a process."""
+"""What cluster tests stand on: a namespace, and a client in it."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from devcluster.cluster import DevCluster
 from tandem_controller.effect import Kind
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client, PatchType
@@ -21,53 +16,6 @@ from tandem_controller.kube.wait import wait_for
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 WAIT_SECONDS = 40.0
 Obj = dict[str, Any]
-
-
-class TandemProcess:
-    """One process of Tandem beside its cluster: the controller or the webhooks."""
-
-    def __init__(self, cluster: DevCluster, name: str, *arguments: str) -> None:
-        self._cluster = cluster
-        self._arguments = arguments
-        self.log = cluster.logs / f"{name}.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @classmethod
-    def controller(cls, cluster: DevCluster, name: str = "tandem-controller") -> TandemProcess:
-        """Return a replica of the controller."""
-        health = ("--health-address", "127.0.0.1", "--health-port", "0")
-        return cls(cluster, name, "run", *health)
-
-    @classmethod
-    def webhook(cls, cluster: DevCluster) -> TandemProcess:
-        """Return the webhooks, reached by URL."""
-        url = "https://127.0.0.1:0"
-        address = ("--host", "127.0.0.1", "--port", "0", "--url", url, "--drain-seconds", "0")
-        return cls(cluster, "tandem-webhook", "webhook", *address)
-
-    def start(self) -> None:
-        """Start the process; what it writes is appended to its log."""
-        command = [
-            *(str(Path(sys.executable).with_name("tandem")), "controller", *self._arguments),
-            *("--kubeconfig", str(self._cluster.kubeconfig_for("tandem-controller"))),
-            *("--namespace", "kube-system", "--log-level", "debug"),
-        ]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-
-    def kill(self) -> None:
-        """SIGKILL: it cannot finish anything."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """SIGTERM, as kubelet does."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(timeout=30)
-            self._process = None
 
 
 class Bed:

@@ -8,12 +8,13 @@ from uuid import uuid4
 
 import pytest
 
+from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
 from tandem_controller.install import install
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
-from tests.cluster.bed import NAMESPACES, Bed, TandemProcess
+from tests.cluster.bed import NAMESPACES, Bed
 
 CONTROLLER_USER = "tandem-controller"
 WEBHOOKS = Resource(

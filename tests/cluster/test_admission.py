@@ -13,6 +13,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
 from tandem_controller.api.conversion import V1ALPHA1, V1BETA1
 from tandem_controller.api.guard import MUTATING_VERSIONS, mutating_policies, validating_policies
@@ -23,7 +24,7 @@ from tandem_controller.kube.errors import ApiError, Forbidden, Invalid, NotFound
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
 from tests.cluster import bodies
-from tests.cluster.bed import NAMESPACES, TandemProcess
+from tests.cluster.bed import NAMESPACES
 
 pytestmark = pytest.mark.cluster
 

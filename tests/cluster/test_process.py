@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
 from tandem_controller.effect import Kind
 from tests.cluster import bodies
-from tests.cluster.bed import Bed, TandemProcess, images
+from tests.cluster.bed import Bed, images
 from tests.cluster.conftest import CONTROLLER_USER
 
 pytestmark = pytest.mark.cluster

@@ -134,7 +134,9 @@ SERVICE: Obj = {
 }
 
 
-def deployment(version: str, *, env: Mapping[str, str] | None = None) -> Obj:
+def deployment(
+    version: str, *, env: Mapping[str, str] | None = None, max_unavailable: int = 1
+) -> Obj:
     """Return the Deployment of a version: the same init and business version."""
     work = {"name": "work", "mountPath": "/work"}
     business = {
@@ -166,7 +168,7 @@ def deployment(version: str, *, env: Mapping[str, str] | None = None) -> Obj:
             "progressDeadlineSeconds": 300,
             "strategy": {
                 "type": "RollingUpdate",
-                "rollingUpdate": {"maxSurge": "30%", "maxUnavailable": 1},
+                "rollingUpdate": {"maxSurge": "30%", "maxUnavailable": max_unavailable},
             },
             "selector": {"matchLabels": {"app": SHOP}},
             "template": {"metadata": {"labels": {"app": SHOP}}, "spec": pods},

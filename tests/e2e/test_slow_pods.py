@@ -15,7 +15,7 @@ from tests.e2e.shop import BY_ROUTE, REPLICAS, SHOP, Obj, ShopBed
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 SLOW = {"READY_DELAY": "10"}
-MAX_UNAVAILABLE = 1
+max_unavailable = pytest.mark.parametrize("max_unavailable", [0, 1])
 
 
 class ReadyPods:
@@ -59,30 +59,36 @@ async def counted(bed: ShopBed) -> AsyncIterator[ReadyPods]:
         counting.cancel()
 
 
-async def test_ready_pods_never_fall_below_what_the_user_allows(bed: ShopBed) -> None:
-    await bed.stand(BY_ROUTE)
+@max_unavailable
+async def test_ready_pods_never_fall_below_what_the_user_allows(
+    bed: ShopBed, max_unavailable: int
+) -> None:
+    await bed.stand(BY_ROUTE, max_unavailable=max_unavailable)
     async with bed.under_load() as load, counted(bed) as ready:
-        await bed.release("v2", env=SLOW)
+        await bed.release("v2", env=SLOW, max_unavailable=max_unavailable)
         for step in (1, 2):
             await bed.until_paused(SHOP, step)
             await bed.approve(SHOP)
         await bed.until_at_rest()
 
-    assert ready.fewest >= REPLICAS - MAX_UNAVAILABLE
+    assert ready.fewest >= REPLICAS - max_unavailable
     assert load.failures == []
     assert images(await bed.items(Kind.POD)) == {("init:v2", "shop:v2")}
 
 
-async def test_a_rollback_to_slow_pods_never_falls_below_it_either(bed: ShopBed) -> None:
-    await bed.stand(BY_ROUTE, env=SLOW)
+@max_unavailable
+async def test_a_rollback_to_slow_pods_never_falls_below_it_either(
+    bed: ShopBed, max_unavailable: int
+) -> None:
+    await bed.stand(BY_ROUTE, env=SLOW, max_unavailable=max_unavailable)
     async with bed.under_load() as load, counted(bed) as ready:
-        await bed.release("v2")
+        await bed.release("v2", max_unavailable=max_unavailable)
         await bed.until_paused(SHOP, 1)
         await bed.approve(SHOP)
         await bed.until_paused(SHOP, 2)
-        await bed.release("v1", env=SLOW)
+        await bed.release("v1", env=SLOW, max_unavailable=max_unavailable)
         await bed.until_at_rest()
 
-    assert ready.fewest >= REPLICAS - MAX_UNAVAILABLE
+    assert ready.fewest >= REPLICAS - max_unavailable
     assert load.failures == []
     assert images(await bed.items(Kind.POD)) == {("init:v1", "shop:v1")}
