@@ -27,6 +27,30 @@ ROLLBACK = "tandem.oam.dev/rollback"
 Its value names a ReleaseRecord, or is empty for the stable one.
 """
 
+ACCEPT = "tandem.oam.dev/accept"
+"""Annotation on a Rollout that releases a held platform change; kubectl alone can set it.
+
+Its value names the ReleaseRecord of the held change, or is empty for whatever is held.
+"""
+
+RETRY = "tandem.oam.dev/retry"
+"""Annotation on a Rollout that lets a rejected version be released again.
+
+Its value names the version's ReleaseRecord, or is empty for the one rejected last.
+"""
+
+REJECTED = "tandem.oam.dev/rejected"
+"""Annotation on a workload whose last stated version was rolled back: which, and why.
+
+A mirror of the record for health policies, which see the workload alone.
+"""
+
+COMPONENT_VERSION = "tandem.oam.dev/component-version"
+"""Annotation on a workload: the version of the ComponentDefinition that rendered it.
+
+Definitions that carry it hold no image: their Applications state all of them.
+"""
+
 RECORD_ROLLOUT = "tandem.oam.dev/rollout"
 """Label on a ReleaseRecord: the Rollout that it belongs to."""
 

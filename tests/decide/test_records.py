@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.meta import ObjectMeta
-from tandem_controller.api.policy import ReleasePolicy
+from tandem_controller.api.policy import Containers, ReleasePolicy
 from tandem_controller.api.record import (
     Approval,
     Attempt,
@@ -24,6 +24,7 @@ from tandem_controller.api.record import (
     WorkloadIdentity,
 )
 from tandem_controller.decide import records
+from tandem_controller.decide.classify import parts
 from tandem_controller.effect import Create, Delete, Effect, Kind, ReplaceStatus
 from tandem_controller.snapshot import Snapshot
 from tests.examples import NOW, OWNER, V1, Obj, deployment, rollout, template, workload
@@ -201,6 +202,8 @@ class TestCreate:
                     },
                     "fingerprint": fingerprint,
                     "template": V1,
+                    "businessFingerprint": parts(V1, Containers()).business,
+                    "platformFingerprint": parts(V1, Containers()).platform,
                     "images": [
                         {"name": "init", "image": "r/init:3", "init": True},
                         {"name": "shop", "image": "r/shop:1"},
@@ -209,7 +212,7 @@ class TestCreate:
                     "application": "store",
                     "applicationRevision": "store-v7",
                     "component": "shop",
-                    "componentVersion": "canary-ready-component-v2",
+                    "componentDefinition": "canary-ready-component-v2",
                 },
             },
         )

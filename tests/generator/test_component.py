@@ -15,7 +15,11 @@ IMAGES = {"businessImage": "shop:v1", "initImage": "init:v1"}
 MINIMAL = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
-    "metadata": {"name": "shop", "namespace": "demo"},
+    "metadata": {
+        "name": "shop",
+        "namespace": "demo",
+        "annotations": {"tandem.oam.dev/component-version": "1.1.0"},
+    },
     "spec": {
         "selector": {"matchLabels": {"app.oam.dev/component": "shop"}},
         "template": {
@@ -97,7 +101,11 @@ def test_with_everything(made: dict[str, Definition]) -> None:
     assert rendered.output == {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "shop", "namespace": "demo"},
+        "metadata": {
+            "name": "shop",
+            "namespace": "demo",
+            "annotations": {"tandem.oam.dev/component-version": "1.1.0"},
+        },
         "spec": {
             "replicas": 3,
             "minReadySeconds": 4,

@@ -52,6 +52,7 @@ HELD = {"rollouts.kruise.io/in-progressing": '{"rolloutName": "shop"}'}
         (deployment(status={"replicas": 3}), False),
         (deployment(spec={"paused": True}), False),
         (deployment(metadata={"annotations": HELD}), False),
+        (deployment(metadata={"annotations": {"tandem.oam.dev/rejected": "v2"}}), False),
         ({"metadata": {"generation": 1}, "spec": {"replicas": 1}}, False),
         (
             {

@@ -52,7 +52,10 @@ def test_fixed_values_are_rendered(component: Definition) -> None:
         "metadata": {
             "name": "shop",
             "namespace": "demo",
-            "annotations": {"tandem.oam.dev/sidecars": "proxy"},
+            "annotations": {
+                "tandem.oam.dev/component-version": "1.0.0",
+                "tandem.oam.dev/sidecars": "proxy",
+            },
         },
         "spec": {
             "selector": {"matchLabels": {"app.oam.dev/component": "shop"}},

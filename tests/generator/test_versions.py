@@ -30,30 +30,30 @@ def test_other_content_under_the_same_version_is_refused(blueprints: Path, tmp_p
         project.definitions_only(blueprints, tmp_path / "out")
     assert caught.value.line == 6
     assert str(caught.value).endswith(
-        "canary-ready-component 1.0.0 exists with other content: raise `version` to 1.0.1 for a "
-        "fix, 1.1.0 for something new, 2.0.0 where Applications have to change"
+        "canary-ready-component 1.1.0 exists with other content: raise `version` to 1.1.1 for a "
+        "fix, 1.2.0 for something new, 2.0.0 where Applications have to change"
     )
 
 
 def test_a_raised_version_is_taken_and_the_old_one_kept(blueprints: Path, tmp_path: Path) -> None:
     before = versions.load(blueprints / versions.FILE)
     edit(blueprints, "default: /work", "default: /data")
-    edit(blueprints, "version: 1.0.0", "version: 1.1.0")
+    edit(blueprints, "version: 1.1.0", "version: 1.2.0")
     project.definitions_only(blueprints, tmp_path / "out").write()
     after = versions.load(blueprints / versions.FILE)
-    assert set(after["canary-ready-component"]) == {"1.0.0", "1.1.0"}
-    assert after["canary-ready-component"]["1.0.0"] == before["canary-ready-component"]["1.0.0"]
-    assert 'version: "1.1.0"' in (tmp_path / "out" / "canary-ready-component.cue").read_text()
+    assert set(after["canary-ready-component"]) == {"1.0.0", "1.1.0", "1.2.0"}
+    assert after["canary-ready-component"]["1.1.0"] == before["canary-ready-component"]["1.1.0"]
+    assert 'version: "1.2.0"' in (tmp_path / "out" / "canary-ready-component.cue").read_text()
 
 
 def test_an_old_version_cannot_come_back_changed(blueprints: Path, tmp_path: Path) -> None:
     """The lock remembers all versions, not only the last."""
-    edit(blueprints, "version: 1.0.0", "version: 1.1.0")
+    edit(blueprints, "version: 1.1.0", "version: 1.2.0")
     project.definitions_only(blueprints, tmp_path / "out").write()
-    edit(blueprints, "version: 1.1.0", "version: 1.0.0")
+    edit(blueprints, "version: 1.2.0", "version: 1.1.0")
     project.definitions_only(blueprints, tmp_path / "out").write()
     edit(blueprints, "usage: Arguments of the init container", "usage: Other words")
-    with pytest.raises(source.SourceError, match=r"1\.0\.0 exists with other content"):
+    with pytest.raises(source.SourceError, match=r"1\.1\.0 exists with other content"):
         project.definitions_only(blueprints, tmp_path / "out")
 
 

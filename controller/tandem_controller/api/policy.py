@@ -28,6 +28,25 @@ class HoldRelease(StrEnum):
     APPROVE = "Approve"
 
 
+class Together(StrEnum):
+    """What becomes of a platform change that comes in one write with a business change.
+
+    ByOrigin releases both as one where somebody stated both on purpose, and holds the
+    platform part where it came with another version of the component's definition.
+    """
+
+    BY_ORIGIN = "ByOrigin"
+    HOLD = "Hold"
+    RELEASE = "Release"
+
+
+class MovedTag(StrEnum):
+    """What a rollback does about an image tag that points to another digest than it did."""
+
+    WARN = "Warn"
+    RESTORE_DIGEST = "RestoreDigest"
+
+
 class OnDelete(StrEnum):
     """What becomes of a release whose Rollout is deleted.
 
@@ -51,6 +70,7 @@ class Hold(Model, frozen=True):
     """How held platform changes end."""
 
     release: HoldRelease = HoldRelease.APPROVE
+    together: Together = Together.BY_ORIGIN
 
 
 class ReleasePolicySpec(Model, frozen=True):
@@ -59,6 +79,7 @@ class ReleasePolicySpec(Model, frozen=True):
     containers: Containers = Containers()
     rollback_scope: RollbackScope = RollbackScope.ALL
     hold: Hold = Hold()
+    moved_tag: MovedTag = MovedTag.WARN
     on_delete: OnDelete = OnDelete.COMPLETE
     history: int = 10
 

@@ -26,6 +26,36 @@ class Outcome(StrEnum):
     """Its Rollout was deleted or disabled in mid-release."""
 
 
+class Change(StrEnum):
+    """Which part of the pod template a release changes (`decide/classify.py`)."""
+
+    BUSINESS = "Business"
+    PLATFORM = "Platform"
+    BOTH = "Both"
+    NEITHER = "Neither"
+    """Labels, annotations or the order of containers only."""
+
+
+class HoldCause(StrEnum):
+    """Why a platform change is held."""
+
+    OWN_RELEASE = "OwnRelease"
+    """It is to be released on its own, and not with another change."""
+    ROLLBACK = "Rollback"
+    """A rollback brought the platform part of the record back; the manifest still states this."""
+
+
+class HoldEnd(StrEnum):
+    """How a hold ended."""
+
+    ACCEPTED = "Accepted"
+    """Somebody asked for its release, or the policy did."""
+    REPLACED = "Replaced"
+    """The manifest states another platform change now, which is held instead."""
+    WITHDRAWN = "Withdrawn"
+    """The manifest no longer states it."""
+
+
 class ContainerImage(Model, frozen=True):
     """One container of the recorded template and the image it asks for."""
 
@@ -49,12 +79,16 @@ class ReleaseRecordSpec(Model, frozen=True):
     workload: WorkloadIdentity
     fingerprint: str
     template: dict[str, Any]
+    business_fingerprint: str = ""
+    platform_fingerprint: str = ""
     images: tuple[ContainerImage, ...] = ()
     replicas: int | None = None
     application: str = ""
     application_revision: str = ""
     component: str = ""
+    component_definition: str = ""
     component_version: str = ""
+    """Of the ComponentDefinition, where its rendered workload states one."""
 
 
 class Originals(Model, frozen=True):
@@ -69,6 +103,29 @@ class Originals(Model, frozen=True):
     routes: dict[str, dict[str, Any]] = {}
 
 
+class Rejection(Model, frozen=True):
+    """The verdict on a version that was rolled back: it is not released again by itself."""
+
+    at: datetime
+    cause: str = ""
+    restored_at: datetime | None = None
+    """When the workload was last given back the template in force."""
+    cleared_at: datetime | None = None
+    cleared_by: str = ""
+
+
+class Hold(Model, frozen=True):
+    """A platform change that waits for a release of its own."""
+
+    since: datetime
+    cause: HoldCause = HoldCause.OWN_RELEASE
+    message: str = ""
+    restored_at: datetime | None = None
+    """When the workload was last given back the template in force."""
+    ended_at: datetime | None = None
+    end: HoldEnd | None = None
+
+
 class Approval(Model, frozen=True):
     """Who let a step pass, and when."""
 
@@ -81,6 +138,10 @@ class Attempt(Model, frozen=True):
     """One release of the recorded template. `completed_at` orders stable records."""
 
     started_at: datetime
+    change: Change | None = None
+    """Against the stable version; None for a baseline."""
+    rollout_id: str = ""
+    """The user's own name of this release (label `rollouts.kruise.io/rollout-id`)."""
     originals: Originals = Originals()
     approvals: tuple[Approval, ...] = ()
     parked_at: datetime | None = None
@@ -88,12 +149,14 @@ class Attempt(Model, frozen=True):
     outcome: Outcome | None = None
     completed_at: datetime | None = None
     message: str = ""
+    rejection: Rejection | None = None
 
 
 class ReleaseRecordStatus(Model, frozen=True):
     """What happened to the recorded template, oldest attempt first."""
 
     attempts: tuple[Attempt, ...] = ()
+    hold: Hold | None = None
 
 
 class ReleaseRecord(Model, frozen=True):

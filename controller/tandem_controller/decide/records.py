@@ -22,6 +22,7 @@ from tandem_controller.api.record import (
 )
 from tandem_controller.api.rollout import RolloutStatus
 from tandem_controller.api.workload import Deployment
+from tandem_controller.decide.classify import parts
 from tandem_controller.effect import Create, Delete, Effect, Kind, ReplaceStatus
 from tandem_controller.ownership import owner_reference
 from tandem_controller.snapshot import Snapshot
@@ -106,6 +107,7 @@ def create(snapshot: Snapshot, deployment: Deployment, template: Mapping[str, An
     meta = deployment.metadata
     rollout = snapshot.rollout
     short = revision(meta.uid, fingerprint)
+    found = parts(plain, snapshot.policy_spec.containers)
     spec: dict[str, Any] = {
         "workload": {
             "apiVersion": "apps/v1",
@@ -115,6 +117,8 @@ def create(snapshot: Snapshot, deployment: Deployment, template: Mapping[str, An
         },
         "fingerprint": fingerprint,
         "template": plain,
+        "businessFingerprint": found.business,
+        "platformFingerprint": found.platform,
         "images": images(plain),
         "replicas": deployment.spec.replicas,
         **_application(deployment),
@@ -155,7 +159,8 @@ def _application(deployment: Deployment) -> dict[str, str]:
         "application": labels.get(keys.OAM_NAME, ""),
         "applicationRevision": labels.get(keys.OAM_REVISION, ""),
         "component": labels.get(keys.OAM_COMPONENT, ""),
-        "componentVersion": labels.get(keys.DEFINITION_TYPE, ""),
+        "componentDefinition": labels.get(keys.DEFINITION_TYPE, "").partition("@")[0],
+        "componentVersion": deployment.metadata.annotations.get(keys.COMPONENT_VERSION, ""),
     }
     return {key: value for key, value in found.items() if value}
 
