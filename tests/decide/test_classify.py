@@ -141,7 +141,7 @@ def test_a_composed_template_finds_every_volume_that_it_mounts(
     business: dict[str, Any], platform: dict[str, Any]
 ) -> None:
     spec = compose(business, platform, SIDECAR)["spec"]
-    volumes = [v["name"] for v in spec["volumes"]]
+    volumes = [v["name"] for v in spec.get("volumes", ())]
     mounted = {
         m["name"]
         for field in ("initContainers", "containers")
