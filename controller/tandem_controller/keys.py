@@ -14,6 +14,9 @@ CANARY_DEPLOYMENT = "rollouts.kruise.io/canary-deployment"
 ROLLOUT_ID = "rollouts.kruise.io/rollout-id"
 """Label of a workload: the user's own name of a release."""
 
+PUBLISH_VERSION = "tandem.oam.dev/publish-version"
+"""Annotation on a workload: the Application's publishVersion, where it states one."""
+
 BREAK_GLASS = "tandem.oam.dev/break-glass"
 """Label on a workload; "true" lets every update of it pass, without take-over or hold.
 
@@ -38,6 +41,9 @@ RETRY = "tandem.oam.dev/retry"
 
 Its value names the version's ReleaseRecord, or is empty for the one rejected last.
 """
+
+WISHES = (ROLLBACK, ACCEPT, RETRY)
+"""Annotations by which people ask for something; each is taken away when it is met."""
 
 REJECTED = "tandem.oam.dev/rejected"
 """Annotation on a workload whose last stated version was rolled back: which, and why.

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tandem_controller.effect import Kind
+from tandem_controller.keys import REJECTED
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.resource import Resource
@@ -128,7 +129,7 @@ def user_fields(obj: Obj) -> Obj:
     annotations = {
         key: value
         for key, value in metadata.get("annotations", {}).items()
-        if not key.startswith("deployment.kubernetes.io/")
+        if not key.startswith("deployment.kubernetes.io/") and key != REJECTED
     }
     metadata.pop("annotations", None)
     if annotations:

@@ -16,6 +16,8 @@ from tandem_controller.api.policy import Containers, ReleasePolicy
 from tandem_controller.api.record import (
     Approval,
     Attempt,
+    Hold,
+    HoldEnd,
     Originals,
     Outcome,
     ReleaseRecord,
@@ -269,17 +271,14 @@ class TestAttempts:
         return replace(record(1), status=msgspec.convert(effect.status, ReleaseRecordStatus))
 
     def test_begin_with_the_users_fields_and_keep_the_ones_before(self) -> None:
-        found = self.written(records.open_attempt(record(1, self.OLD), self.ORIGINALS, NOW))
-        assert found.status.attempts == (
-            self.OLD,
-            Attempt(started_at=NOW, originals=self.ORIGINALS),
-        )
+        attempt = Attempt(started_at=NOW, originals=self.ORIGINALS)
+        found = self.written(records.open_attempt(record(1, self.OLD), attempt))
+        assert found.status.attempts == (self.OLD, attempt)
 
-    def test_may_begin_parked(self) -> None:
-        found = self.written(records.open_attempt(record(1), self.ORIGINALS, NOW, parked=True))
-        assert found.open_attempt == Attempt(
-            started_at=NOW, originals=self.ORIGINALS, parked_at=NOW
-        )
+    def test_end_the_hold_on_what_they_release(self) -> None:
+        held = replace(record(1), status=ReleaseRecordStatus(hold=Hold(since=NOW)))
+        found = self.written(records.open_attempt(held, Attempt(started_at=NOW)))
+        assert found.status.hold == Hold(since=NOW, ended_at=NOW, end=HoldEnd.RELEASED)
 
     def test_are_parked_and_unparked(self) -> None:
         parked = self.written(records.amend(record(1, open_since(0)), parked_at=NOW))

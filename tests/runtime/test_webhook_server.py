@@ -13,6 +13,7 @@ import pytest
 
 from tandem_controller.api.conversion import rollout_of
 from tandem_controller.api.rollout import Rollout
+from tandem_controller.decide.admission_workload import Guarded
 from tandem_controller.webhooks.certificates import Bundle, renewed
 from tandem_controller.webhooks.configuration import (
     CONVERT_PATH,
@@ -46,10 +47,10 @@ class Cache:
         self.late = 0
         """How often the cache does not know of the Rollout yet."""
 
-    def rollouts_for(self, namespace: str, kind: str, name: str) -> Iterable[Rollout]:
+    def guarded(self, namespace: str, kind: str, name: str) -> Iterable[Guarded]:
         self.late -= 1
         known = (namespace, kind, name) == ("web", "Deployment", "shop") and self.late < 0
-        return [rollout_of(SHOP)] if known else []
+        return [Guarded(rollout=rollout_of(SHOP))] if known else []
 
     def rollouts_in(self, namespace: str) -> Iterable[Rollout]:
         return [rollout_of(SHOP)] if namespace == "web" else []

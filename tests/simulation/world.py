@@ -123,6 +123,8 @@ class World:
             max_unavailable=self.setting.knobs[1],
             minReadySeconds=self.setting.min_ready_seconds,
         )
+        if self.setting.application:
+            body["metadata"]["labels"][keys.OAM_COMPONENT] = WEB
         self.model.create(Kind.DEPLOYMENT, body)
         self.model.create(Kind.SERVICE, service())
         if self.setting.routing == "route":
@@ -130,7 +132,7 @@ class World:
         if self.setting.routing == "ingress":
             self.model.create(Kind.INGRESS, _ingress())
         if self.setting.policy is not None:
-            self.model.create(Kind.RELEASE_POLICY, _policy(self.setting.policy))
+            self.model.create(Kind.RELEASE_POLICY, _policy(self.setting))
 
     def _create_rollout(self) -> None:
         routing: Obj = {"service": WEB, "gracePeriodSeconds": 3}
@@ -225,6 +227,10 @@ class World:
                 self._edit_rollout({"spec": {"strategy": {"canary": {"steps": self._steps(plan)}}}})
             case do.AskBack():
                 self._ask_back()
+            case do.Accept():
+                self._wish(keys.ACCEPT)
+            case do.Retry():
+                self._wish(keys.RETRY)
             case do.Disable(disabled):
                 self._edit_rollout({"spec": {"disabled": disabled}})
             case do.DeleteRollout():
@@ -269,7 +275,8 @@ class World:
         found = self.rollout
         if found is not None and "deletionTimestamp" in found["metadata"]:
             return self.setting.policy is OnDelete.ROLLBACK
-        return found is not None and keys.ROLLBACK in found["metadata"].get("annotations", {})
+        wishes = {keys.ROLLBACK, keys.ACCEPT, keys.RETRY}
+        return found is not None and bool(wishes & found["metadata"].get("annotations", {}).keys())
 
     def _edit(self, patch: Obj) -> None:
         self.model.edit(Kind.DEPLOYMENT, WEB, patch)
@@ -303,6 +310,11 @@ class World:
         if self.rollout is not None and self.guard.release is not None:
             self.asked_back = True
             self._edit_rollout({"metadata": {"annotations": {keys.ROLLBACK: ""}}})
+
+    def _wish(self, annotation: str) -> None:
+        """Ask for something by annotation; what is stated then is what people asked for."""
+        self.asked_back |= self._withheld()
+        self._edit_rollout({"metadata": {"annotations": {annotation: ""}}})
 
     # Coming to rest.
 
@@ -399,7 +411,8 @@ class World:
         """Everything is as the user stated it, and nothing is left of the release."""
         web = self.store.get(Kind.DEPLOYMENT, WEB)
         wanted = self.wanted
-        if self.asked_back:
+        disabled = self.rollout is not None and self.rollout["spec"].get("disabled")
+        if self.asked_back or (self._withheld() and not disabled):
             wanted = {**wanted, "spec": {**wanted["spec"], "template": web["spec"]["template"]}}
             assert self._proven(web), "brought back to a template that never was stable"
         assert plain(web) == plain(wanted)
@@ -419,6 +432,11 @@ class World:
         assert all(is_ready(p) for p in pods)
         assert len(pods) == web["spec"]["replicas"]
 
+    def _withheld(self) -> bool:
+        """Whether the user was told that the last template is held or rejected."""
+        conditions = self.status.get("conditions", ())
+        return any(c["type"] in ("Held", "Rejected") for c in conditions)
+
     def _proven(self, web: Obj) -> bool:
         return not self.guard.stable or facts.fingerprint(web) == self.guard.stable
 
@@ -429,7 +447,7 @@ def plain(obj: Obj) -> Obj:
     annotations = {
         k: v
         for k, v in metadata.pop("annotations", {}).items()
-        if not k.startswith("deployment.kubernetes.io/")
+        if not k.startswith("deployment.kubernetes.io/") and k != keys.REJECTED
     }
     if annotations:
         metadata["annotations"] = annotations
@@ -480,10 +498,14 @@ def _ingress() -> Obj:
     }
 
 
-def _policy(on_delete: OnDelete) -> Obj:
+def _policy(setting: Setting) -> Obj:
     return {
         "apiVersion": "tandem.oam.dev/v1alpha1",
         "kind": "ReleasePolicy",
         "metadata": {"name": WEB},
-        "spec": {"onDelete": str(on_delete)},
+        "spec": {
+            "onDelete": str(setting.policy),
+            "rollbackScope": str(setting.scope),
+            "hold": {"release": str(setting.hold)},
+        },
     }

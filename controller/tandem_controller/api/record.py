@@ -52,6 +52,8 @@ class HoldEnd(StrEnum):
     """Somebody asked for its release, or the policy did."""
     REPLACED = "Replaced"
     """The manifest states another platform change now, which is held instead."""
+    RELEASED = "Released"
+    """Its release has begun, on its own or with another change."""
     WITHDRAWN = "Withdrawn"
     """The manifest no longer states it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from tandem_controller.api.fingerprint import digest, template_fingerprint, with
 from tandem_controller.api.record import (
     Approval,
     Attempt,
-    Originals,
+    HoldEnd,
     Outcome,
     ReleaseRecord,
     ReleaseRecordStatus,
@@ -70,15 +70,19 @@ def later_than_recorded(
     clock of a new leader is behind.
     """
     written = status.canary_status.last_update_time if status.canary_status else None
-    times = [
-        at
-        for record in records
-        for attempt in record.status.attempts
-        for at in (attempt.started_at, attempt.parked_at, attempt.completed_at)
-        if at is not None
-    ]
+    times = [at for record in records for at in _moments(record) if at is not None]
     latest = max((*times, *([written] if written else ())), default=None)
     return max(now, latest + _TICK) if latest else now
+
+
+def _moments(record: ReleaseRecord) -> Iterator[datetime | None]:
+    """Yield every moment by which records are put in order."""
+    for attempt in record.status.attempts:
+        yield from (attempt.started_at, attempt.parked_at, attempt.completed_at)
+        if attempt.rejection is not None:
+            yield from (attempt.rejection.at, attempt.rejection.cleared_at)
+    if record.status.hold is not None:
+        yield from (record.status.hold.since, record.status.hold.ended_at)
 
 
 def by_fingerprint(records: Iterable[ReleaseRecord], fingerprint: str) -> ReleaseRecord | None:
@@ -176,12 +180,14 @@ def images(template: Mapping[str, Any]) -> list[dict[str, Any]]:
     return init + main
 
 
-def open_attempt(
-    record: ReleaseRecord, originals: Originals, now: datetime, *, parked: bool = False
-) -> Effect:
-    """Return the effect that begins an attempt, with the users' fields as they are."""
-    attempt = Attempt(started_at=now, originals=originals, parked_at=now if parked else None)
-    return _write(record, (*record.status.attempts, attempt))
+def open_attempt(record: ReleaseRecord, attempt: Attempt) -> Effect:
+    """Return the effect that begins an attempt; a hold on the same change ends by it."""
+    status = record.status
+    hold = status.hold
+    if hold is not None and hold.ended_at is None:
+        hold = replace(hold, ended_at=attempt.started_at, end=HoldEnd.RELEASED)
+    attempts = (*status.attempts, attempt)
+    return write_status(record, replace(status, attempts=attempts, hold=hold))
 
 
 def restart(record: ReleaseRecord, now: datetime, *, parked: bool) -> Effect:
@@ -194,8 +200,14 @@ def restart(record: ReleaseRecord, now: datetime, *, parked: bool) -> Effect:
         parked_at=None,
         message="its end was called off before it was reached",
     )
-    again = Attempt(started_at=now, originals=last.originals, parked_at=now if parked else None)
-    return _write(record, (*record.status.attempts[:-1], ended, again))
+    again = replace(
+        last,
+        started_at=now,
+        parked_at=now if parked else None,
+        approvals=(),
+        rejection=None,
+    )
+    return write(record, (*record.status.attempts[:-1], ended, again))
 
 
 def amend(
@@ -210,7 +222,7 @@ def amend(
         changed = replace(last, approvals=(*last.approvals, approval))
     else:
         changed = replace(last, parked_at=parked_at)
-    return _write(record, (*record.status.attempts[:-1], changed))
+    return write(record, (*record.status.attempts[:-1], changed))
 
 
 def close(record: ReleaseRecord, outcome: Outcome, now: datetime, message: str = "") -> Effect:
@@ -222,31 +234,46 @@ def close(record: ReleaseRecord, outcome: Outcome, now: datetime, message: str =
         parked_at=None,
         message=message,
     )
-    return _write(record, (*record.status.attempts[:-1], ended))
+    return write(record, (*record.status.attempts[:-1], ended))
 
 
 def baseline(record: ReleaseRecord, now: datetime, message: str) -> Effect:
     """Return the effect that makes a template stable which Tandem did not release."""
     attempt = Attempt(started_at=now, completed_at=now, outcome=Outcome.BASELINE, message=message)
-    return _write(record, (*record.status.attempts, attempt))
+    return write(record, (*record.status.attempts, attempt))
 
 
-def _write(record: ReleaseRecord, attempts: tuple[Attempt, ...]) -> Effect:
+def write(record: ReleaseRecord, attempts: tuple[Attempt, ...]) -> Effect:
+    """Return the effect that writes a record's attempts and leaves the rest of its status."""
+    return write_status(record, replace(record.status, attempts=attempts))
+
+
+def write_status(record: ReleaseRecord, status: ReleaseRecordStatus) -> Effect:
+    """Return the effect that writes a record's status."""
     meta = record.metadata
     return ReplaceStatus(
         kind=Kind.RELEASE_RECORD,
         namespace=meta.namespace,
         name=meta.name,
         resource_version=meta.resource_version,
-        status=msgspec.to_builtins(ReleaseRecordStatus(attempts=attempts), str_keys=True),
+        status=msgspec.to_builtins(status, str_keys=True),
     )
 
 
-def surplus(records: Iterable[ReleaseRecord], history: int) -> tuple[Effect, ...]:
-    """Return the deletions that keep the history within its limit; never the stable record."""
+def surplus(
+    records: Iterable[ReleaseRecord], history: int, kept: Iterable[ReleaseRecord] = ()
+) -> tuple[Effect, ...]:
+    """Return the deletions that keep the history within its limit.
+
+    The stable record stays, and so do those in `kept`, whatever their age.
+    """
     every = tuple(records)
-    kept = stable(every)
-    ended = [r for r in every if r is not kept and r.open_attempt is None and r.status.attempts]
+    names = {r.metadata.name for r in (*kept, *filter(None, [stable(every)]))}
+    ended = [
+        r
+        for r in every
+        if r.metadata.name not in names and r.open_attempt is None and r.status.attempts
+    ]
     ended.sort(key=lambda r: r.status.attempts[-1].started_at)
     return tuple(
         Delete(

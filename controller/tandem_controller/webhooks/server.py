@@ -1,7 +1,7 @@
 """The webhook server: five routes over TLS, each a pure function behind a decoder.
 
 Handlers never call the API server: what they know of Rollouts comes from a cache
-(`RolloutLookup`). They are bare because latency is the API server's latency, and aiohttp
+(`ReleaseLookup`). They are bare because latency is the API server's latency, and aiohttp
 alone answers in about half a millisecond.
 """
 
@@ -28,7 +28,7 @@ from tandem_controller.decide.admission import (
 )
 from tandem_controller.decide.admission_rollout import admit_rollout, give_back
 from tandem_controller.decide.admission_status import admit_status
-from tandem_controller.decide.admission_workload import admit_workload
+from tandem_controller.decide.admission_workload import Guarded, admit_workload
 from tandem_controller.webhooks.certificates import Bundle
 from tandem_controller.webhooks.configuration import (
     CONVERT_PATH,
@@ -55,11 +55,11 @@ a few changes in a hundred came faster than the watches of the API server's own 
 log = structlog.get_logger()
 
 
-class RolloutLookup(Protocol):
+class ReleaseLookup(Protocol):
     """What admission may ask of the cache."""
 
-    def rollouts_for(self, namespace: str, kind: str, name: str) -> Iterable[Rollout]:
-        """The Rollouts that name a workload."""
+    def guarded(self, namespace: str, kind: str, name: str) -> Iterable[Guarded]:
+        """What is known of a workload, for each Rollout that names it."""
 
     def rollouts_in(self, namespace: str) -> Iterable[Rollout]:
         """All Rollouts of a namespace."""
@@ -77,7 +77,7 @@ Observe = Callable[[str, bool], None]
 class WebhookServer:
     """Serves admission and conversion until stopped."""
 
-    lookup: RolloutLookup
+    lookup: ReleaseLookup
     writers: Collection[str]
     host: str = "0.0.0.0"
     port: int = 9443
@@ -148,9 +148,9 @@ class WebhookServer:
 
     async def _workload(self, review: AdmissionRequest) -> Verdict:
         place = (review.namespace, "Deployment", review.name)
-        if not (known := tuple(self.lookup.rollouts_for(*place))):
+        if not (known := tuple(self.lookup.guarded(*place))):
             await asyncio.sleep(self.settle_seconds)
-            known = tuple(self.lookup.rollouts_for(*place))
+            known = tuple(self.lookup.guarded(*place))
         return admit_workload(review, known, self.writers)
 
     async def _rollout(self, review: AdmissionRequest) -> Verdict:
