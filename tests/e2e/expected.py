@@ -146,7 +146,7 @@ _NOTES = ("deployment.kubernetes.io/revision", REJECTED)
 
 
 def stated(obj: Mapping[str, Any]) -> Obj:
-    """Return an object without what the API server and the Deployment controller own, nor Tandem's note."""
+    """Return an object as its user stated it, without what controllers note on it."""
     metadata = {k: v for k, v in obj["metadata"].items() if k not in _ASSIGNED_METADATA}
     annotations = {k: v for k, v in metadata.pop("annotations", {}).items() if k not in _NOTES}
     if annotations:
