@@ -96,10 +96,11 @@ class Reconciler:
         for _ in range(MAX_PASSES):
             rollout = self._caches.get(Kind.ROLLOUT, key.namespace, key.name)
             if rollout is None:
-                self._metrics.forget(key)
+                self._metrics.releases.forget(key)
                 return
-            decision = decide(gather(self._caches, rollout), self._now())
-            self._metrics.observe(rollout)
+            snapshot = gather(self._caches, rollout)
+            decision = decide(snapshot, self._now())
+            self._metrics.releases.observe(snapshot)
             shown = await self._actor.carry_out(decision.effects)
             self._tell(rollout, decision)
             if not decision.effects:
