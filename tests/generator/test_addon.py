@@ -1,5 +1,6 @@
 """The addon package compiles as KubeVela compiles it, and keeps KubeVela's rules."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -167,6 +168,65 @@ def test_mutating_policies_need_to_be_asked_for(files: Mapping[str, str]) -> Non
     """Most clusters do not serve them yet, and KubeVela would not get past the first."""
     kinds = {o["kind"] for o in objects(compiled(files, "output", {}))["tandem-admission"]}
     assert not {k for k in kinds if k.startswith("MutatingAdmission")}
+
+
+SWITCHES = {"rules": "PrometheusRule", "serviceMonitor": "ServiceMonitor", "dashboard": "ConfigMap"}
+
+
+def monitored(files: Mapping[str, str], **monitoring: object) -> list[dict[str, Any]]:
+    arguments = {"namespace": "ops", "monitoring": monitoring}
+    return objects(compiled(files, "output", arguments)).get("tandem-monitoring", [])
+
+
+def test_nothing_of_monitoring_is_installed_unless_it_is_asked_for(
+    files: Mapping[str, str],
+) -> None:
+    """Without prometheus-operator its kinds are unknown, and the addon would not get past them."""
+    assert "tandem-monitoring" not in objects(compiled(files, "output", {}))
+
+
+@pytest.mark.parametrize(("switch", "kind"), SWITCHES.items())
+def test_each_part_of_monitoring_has_a_switch_of_its_own(
+    files: Mapping[str, str], switch: str, kind: str
+) -> None:
+    (made,) = monitored(files, **{switch: True})
+    assert (made["kind"], made["metadata"]["namespace"]) == (kind, "ops")
+
+
+def test_operators_find_monitoring_by_the_labels_that_they_choose_by(
+    files: Mapping[str, str],
+) -> None:
+    made = monitored(files, **dict.fromkeys(SWITCHES, True), labels={"release": "prometheus"})
+    common = {"app.kubernetes.io/name": "tandem", "release": "prometheus"}
+    assert [o["metadata"]["labels"] for o in made] == [
+        common,
+        common,
+        {**common, "grafana_dashboard": "1"},
+    ]
+
+
+def test_the_service_monitor_finds_the_controllers_service(files: Mapping[str, str]) -> None:
+    (monitor,) = monitored(files, serviceMonitor=True)
+    arguments = {"namespace": "ops"}
+    _, service = objects(compiled(files, "output", arguments))["tandem-controller"]
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert monitor["spec"]["selector"]["matchLabels"] == service["metadata"]["labels"]
+    assert endpoint["port"] in [port["name"] for port in service["spec"]["ports"]]
+    assert endpoint["honorLabels"]
+
+
+def test_the_rules_and_the_dashboard_are_those_of_the_project(
+    root: Path, files: Mapping[str, str]
+) -> None:
+    address = "docs/monitoring.md"
+    wanted = yaml.safe_load((root / "monitoring/rules.yaml").read_text(encoding="utf-8"))
+    rules, dashboard = monitored(files, rules=True, dashboard=True)
+    assert rules["spec"] == wanted
+    told = json.loads((root / "monitoring/dashboard.json").read_text(encoding="utf-8"))
+    assert json.loads(dashboard["data"]["tandem.json"]) == told
+    (elsewhere,) = monitored(files, rules=True, runbooks="here")
+    assert address not in json.dumps(elsewhere)
+    assert json.dumps(elsewhere["spec"]).replace('"here#', f'"{address}#') == json.dumps(wanted)
 
 
 def test_a_file_with_two_objects_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from tandem_controller.link.pairing import Pairing, pairings
 from tandem_controller.link.standing import held, rejected
 from tandem_controller.snapshot import Snapshot
 
+_MOVING = (Phase.PROGRESSING, Phase.TERMINATING, Phase.DISABLING)
+
 Row = tuple[tuple[str, ...], float]
 """Values of a gauge's labels, without namespace and Rollout, and the gauge's value."""
 
@@ -66,7 +68,7 @@ def _step_state(view: View) -> Iterator[Row]:
     """Since when the step is in its state; what somebody asked to wait has a state of its own."""
     rollout, workload = view.snapshot.rollout, view.snapshot.workload
     canary = rollout.status.canary_status
-    if rollout.status.phase != Phase.PROGRESSING or canary is None or not canary.last_update_time:
+    if rollout.status.phase not in _MOVING or canary is None or canary.last_update_time is None:
         return
     state = canary.current_step_state
     if rollout.spec.strategy.paused:

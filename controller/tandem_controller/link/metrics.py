@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter
@@ -18,11 +18,17 @@ from tandem_controller.snapshot import Snapshot
 UNKNOWN = "Unknown"
 """Class of a change that its record does not state."""
 
+_ENDS = tuple(outcome for outcome in Outcome if outcome is not Outcome.BASELINE)
+"""How a release ends; a baseline was no release."""
+
 _Ended = frozenset[tuple[str, datetime]]
 
 
 class ReleaseMetrics(Collector):
     """Series of each Rollout, made anew at every look: what is gone leaves no series."""
+
+    COMMON = ("namespace", "rollout")
+    """Labels that every gauge has."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._rows: dict[Key, tuple[tuple[Row, ...], ...]] = {}
@@ -51,7 +57,7 @@ class ReleaseMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every family, also one without series: its name is known from the start."""
         for index, gauge in enumerate(GAUGES):
-            labels = ("namespace", "rollout", *gauge.labels)
+            labels = (*self.COMMON, *gauge.labels)
             family = GaugeMetricFamily(gauge.name, gauge.help, labels=labels)
             for key, rows in self._rows.items():
                 for values, value in rows[index]:
@@ -59,28 +65,32 @@ class ReleaseMetrics(Collector):
             yield family
 
     def _count(self, key: Key, snapshot: Snapshot) -> None:
-        """Count releases that ended since the last look; the first look counts no history."""
-        known = records.of_workload(snapshot)
-        ended = frozenset((r.metadata.name, a.started_at) for r, a in _ended(known))
-        before = self._ended.get(key, ended)
-        self._ended[key] = ended
-        for record, attempt in _ended(known):
-            if (record.metadata.name, attempt.started_at) not in before:
-                self._releases.labels(*_labels(record, attempt)).inc()
+        """Count releases that ended since the last look; the first look counts no history.
+
+        A release in progress has its series already, at zero: Prometheus' `increase` does not
+        see a series that begins with 1.
+        """
+        attempts = [(r, a) for r in records.of_workload(snapshot) for a in r.status.attempts]
+        ended = {_name(r, a): (r, a) for r, a in attempts if a.outcome in _ENDS}
+        before = self._ended.get(key, frozenset(ended))
+        self._ended[key] = frozenset(ended)
+        for record, attempt in attempts:
+            if attempt.outcome is None:
+                for outcome in _ENDS:
+                    self._releases.labels(*_labels(record, attempt, outcome))
+        for name, (record, attempt) in ended.items():
+            if name not in before and attempt.outcome is not None:
+                self._releases.labels(*_labels(record, attempt, attempt.outcome)).inc()
 
 
-def _ended(known: Iterable[ReleaseRecord]) -> Iterator[tuple[ReleaseRecord, Attempt]]:
-    """Yield the attempts that ended; a baseline was no release."""
-    for record in known:
-        for attempt in record.status.attempts:
-            if attempt.outcome not in (None, Outcome.BASELINE):
-                yield record, attempt
+def _name(record: ReleaseRecord, attempt: Attempt) -> tuple[str, datetime]:
+    return record.metadata.name, attempt.started_at
 
 
-def _labels(record: ReleaseRecord, attempt: Attempt) -> tuple[str, str, str, str]:
+def _labels(record: ReleaseRecord, attempt: Attempt, outcome: Outcome) -> tuple[str, str, str, str]:
     return (
         record.metadata.namespace,
         record.spec.component_definition,
         attempt.change.value if attempt.change else UNKNOWN,
-        attempt.outcome.value if attempt.outcome else "",
+        outcome.value,
     )
