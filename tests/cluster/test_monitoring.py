@@ -1,0 +1,77 @@
+"""A real Prometheus with our rules beside a controller that releases on a real API server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from demo.processes import TandemProcess
+from devcluster.api import wait
+from devcluster.prometheus import Prometheus
+from tandem_controller.effect import Kind
+from tests.cluster import bodies
+from tests.cluster.bed import Bed
+from tests.monitoring import exposed
+
+pytestmark = pytest.mark.cluster
+
+STEPS = [bodies.step(20), bodies.step(100)]
+V1, V2, V3 = ("init:v1", "shop:v1"), ("init:v2", "shop:v2"), ("init:v3", "shop:v1")
+NEVER_RELEASED = "TandemPairingNeverReleased"
+SHORT_FOR = "3s"
+WAIT_SECONDS = 40
+
+
+@pytest.fixture
+def prometheus(tandem_process: TandemProcess, tmp_path: Path) -> Iterator[Prometheus]:
+    """Our rules with a short `for`, and the controller's real /metrics."""
+    rules = yaml.safe_load(exposed.RULES.read_text(encoding="utf-8"))
+    for group in rules["groups"]:
+        for rule in group["rules"]:
+            rule["for"] = SHORT_FOR
+    file = tmp_path / "rules.yaml"
+    file.write_text(json.dumps(rules), encoding="utf-8")
+    with Prometheus(tmp_path, scrape=[tandem_process.health_address()], rules=[file]) as server:
+        yield server
+
+
+async def test_prometheus_sees_what_runs_together_and_alerts_on_what_nobody_released(
+    bed: Bed, prometheus: Prometheus
+) -> None:
+    def pairs() -> set[tuple[str, str, str]]:
+        found = prometheus.series(f'tandem_workload_info{{namespace="{bed.namespace}"}}')
+        return {(s["state"], s["platform_image"], s["business_image"]) for s in found}
+
+    def alerts(state: str) -> set[tuple[str, str]]:
+        """Return the pairs for which the alert was in a state in the last minute."""
+        alert = f'alertname="{NEVER_RELEASED}", namespace="{bed.namespace}"'
+        query = f'max_over_time(ALERTS{{{alert}, alertstate="{state}"}}[1m])'
+        return {(s["platform_image"], s["business_image"]) for s in prometheus.series(query)}
+
+    await bed.create(Kind.DEPLOYMENT, bodies.deployment())
+    await bed.create(Kind.ROLLOUT, bodies.rollout(steps=STEPS, routing=None))
+    await bed.until_phase("shop", "Healthy")
+    await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images(*V2))
+    await bed.until_paused("shop", 1)
+    await _eventually("both versions", lambda: pairs() == {("stable", *V1), ("canary", *V2)})
+    await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images(*V1))
+    await bed.until_phase("shop", "Healthy")
+    await _eventually("the stable version alone", lambda: pairs() == {("stable", *V1)})
+
+    await bed.patch(Kind.ROLLOUT, "shop", {"spec": {"disabled": True}})
+    await bed.until_phase("shop", "Disabled")
+    await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images(*V3))
+    await _eventually("a pair of no record", lambda: pairs() == {("unrecorded", *V3)})
+    await _eventually("the alert", lambda: alerts("firing") == {V3})
+    assert alerts("pending") == {V3}
+    assert "TandemNoLeader" not in prometheus.alerts()
+
+
+async def _eventually(what: str, so: Callable[[], bool]) -> None:
+    """Ask again and again, in a thread: Prometheus has nothing that could be watched."""
+    await asyncio.to_thread(wait, what, so, seconds=WAIT_SECONDS, every=0.2)
