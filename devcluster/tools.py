@@ -96,17 +96,14 @@ def cue_path() -> Path:
 
 
 def gateway_api_crds(say: Say = to_stderr) -> Path:
-    """The folder of the pinned Gateway API's CRDs, standard channel; taken from its Go module."""
-    pin, module = "gateway-api", "sigs.k8s.io/gateway-api"
-    path = paths.cache_home() / pin / pinned_version(pin, module) / "standard"
-    if path.exists():
-        return path
-    with only_maker(path.parent):
-        if not path.exists():
-            with timed(f"Fetching the CRDs of {pin} {path.parent.name}", say):
-                source = json.loads(_go(["mod", "download", "-json", module], pin, say).stdout)
-                _copy_at_once(Path(source["Dir"]) / "config/crd/standard", path)
-    return path
+    """The folder of the pinned Gateway API's CRDs, standard channel."""
+    return _crds("gateway-api", "sigs.k8s.io/gateway-api", "config/crd/standard", say)
+
+
+def prometheus_operator_crds(say: Say = to_stderr) -> Path:
+    """The folder of the pinned prometheus-operator's CRDs, for tests of what the addon ships."""
+    module = "github.com/prometheus-operator/prometheus-operator"
+    return _crds("prometheus-operator", module, "example/prometheus-operator-crd", say)
 
 
 def build(*, real_node: bool, say: Say = to_stderr) -> None:
@@ -116,6 +113,7 @@ def build(*, real_node: bool, say: Say = to_stderr) -> None:
         say(f"{wanted.name} {wanted.version}: {path}")
     say(f"gateway-api: {gateway_api_crds(say)}")
     say(f"prometheus: {prometheus.program(say=say)}")
+    say(f"prometheus-operator: {prometheus_operator_crds(say)}")
 
 
 def build_missing(*, real_node: bool, say: Say = to_stderr) -> None:
@@ -133,6 +131,19 @@ def pinned_version(pin: str, module: str) -> str:
     if match is None:
         raise BuildError(f"devcluster/go/{pin}/go.mod requires no {module}")
     return match[1]
+
+
+def _crds(pin: str, module: str, folder: str, say: Say) -> Path:
+    """Take a folder of YAML files out of a Go module, once per version."""
+    path = paths.cache_home() / pin / pinned_version(pin, module) / Path(folder).name
+    if path.exists():
+        return path
+    with only_maker(path.parent):
+        if not path.exists():
+            with timed(f"Fetching the CRDs of {pin} {path.parent.name}", say):
+                source = json.loads(_go(["mod", "download", "-json", module], pin, say).stdout)
+                _copy_at_once(Path(source["Dir"]) / folder, path)
+    return path
 
 
 def _build(wanted: Program, path: Path, say: Say) -> None:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
 from demo.processes import TandemProcess
+from devcluster import tools
 from devcluster.api import wait
+from devcluster.cluster import DevCluster
 from devcluster.prometheus import Prometheus
 from tandem_controller.effect import Kind
+from tandem_controller.install import CRD
+from tandem_controller.kube.client import Client
+from tandem_controller.kube.resource import Resource
+from tandem_controller.kube.wait import wait_for
 from tests.cluster import bodies
 from tests.cluster.bed import Bed
+from tests.generator.package import compiled, objects, package_files
 from tests.monitoring import exposed
 
 pytestmark = pytest.mark.cluster
@@ -23,6 +31,13 @@ pytestmark = pytest.mark.cluster
 STEPS = [bodies.step(20), bodies.step(100)]
 V1, V2, V3 = ("init:v1", "shop:v1"), ("init:v2", "shop:v2"), ("init:v3", "shop:v1")
 NEVER_RELEASED = "TandemPairingNeverReleased"
+GROUP = "monitoring.coreos.com"
+OPERATOR_KINDS = ("prometheusrules", "servicemonitors")
+ADDON_KINDS = (
+    Resource(GROUP, "v1", "prometheusrules", "PrometheusRule"),
+    Resource(GROUP, "v1", "servicemonitors", "ServiceMonitor"),
+    Resource("", "v1", "configmaps", "ConfigMap"),
+)
 SHORT_FOR = "3s"
 WAIT_SECONDS = 40
 
@@ -70,6 +85,47 @@ async def test_prometheus_sees_what_runs_together_and_alerts_on_what_nobody_rele
     await _eventually("the alert", lambda: alerts("firing") == {V3})
     assert alerts("pending") == {V3}
     assert "TandemNoLeader" not in prometheus.alerts()
+
+
+async def test_the_api_server_takes_every_field_of_the_addons_monitoring(
+    bed: Bed, operator_crds: Client
+) -> None:
+    """Unknown fields would be pruned without a word."""
+    switches = dict.fromkeys(("rules", "serviceMonitor", "dashboard"), True)
+    arguments = {"namespace": bed.namespace, "monitoring": switches}
+    application = compiled(package_files(exposed.ROOT), "output", arguments)
+    made = objects(application)["tandem-monitoring"]
+    assert [o["kind"] for o in made] == [r.kind for r in ADDON_KINDS]
+    for resource, body in zip(ADDON_KINDS, made, strict=True):
+        raw = await operator_crds.create(resource, body, bed.namespace, field_manager="test")
+        kept = msgspec.json.decode(raw)
+        assert {field: kept[field] for field in body if field != "metadata"} == {
+            field: value for field, value in body.items() if field != "metadata"
+        }
+
+
+@pytest.fixture
+async def operator_crds(tandem: DevCluster) -> AsyncIterator[Client]:
+    """An administrator of a cluster that has the kinds of prometheus-operator for a while."""
+    folder = tools.prometheus_operator_crds()
+    crds = [
+        yaml.safe_load((folder / f"{GROUP}_{name}.yaml").read_text()) for name in OPERATOR_KINDS
+    ]
+    client = await Client.connect(kubeconfig=tandem.kubeconfig, user_agent="test")
+    try:
+        for crd in crds:
+            await client.create(CRD, crd, field_manager="test")
+            await wait_for(client, CRD, crd["metadata"]["name"], None, _established, seconds=30)
+        yield client
+    finally:
+        for crd in crds:
+            await client.delete(CRD, crd["metadata"]["name"], uid=None)
+        await client.close()
+
+
+def _established(crd: bodies.Obj | None) -> bool:
+    conditions = ((crd or {}).get("status") or {}).get("conditions") or ()
+    return {"Established": "True"}.items() <= {c["type"]: c["status"] for c in conditions}.items()
 
 
 async def _eventually(what: str, so: Callable[[], bool]) -> None:

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import yaml
 
-from tandem_generator import addon, cue, project, source
-from tandem_generator.source import Json
+from tandem_generator import addon, cue, source
+from tests.generator.package import compiled, objects, package_files
 
 pytestmark = pytest.mark.usefixtures("each_cue")
 
@@ -23,24 +23,7 @@ KUBEVELA_READS = re.compile(
 
 @pytest.fixture(scope="module")
 def files(root: Path) -> dict[str, str]:
-    folder = root / "addon" / "tandem"
-    made = project.whole(root).files.items()
-    return {str(p.relative_to(folder)): t for p, t in made if p.is_relative_to(folder)}
-
-
-def compiled(files: Mapping[str, str], expression: str, arguments: Mapping[str, Any]) -> Json:
-    """Compile parameters, context, template and resources as one instance of package main."""
-    parameter = msgspec.json.encode(arguments).decode()
-    context = '{metadata: {name: "tandem", version: "0.1.0"}}'
-    texts = [files["parameter.cue"], files["template.cue"]]
-    texts += [text for path, text in files.items() if path.startswith("resources/")]
-    body = "\n".join(re.sub(r"^package main$", "", t, flags=re.MULTILINE) for t in texts)
-    whole = f"package main\n{body}\ncontext: {context}\nparameter: {parameter}\n"
-    return msgspec.json.decode(cue.export(whole, expression))
-
-
-def objects(application: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    return {c["name"]: c["properties"]["objects"] for c in application["spec"]["components"]}
+    return package_files(root)
 
 
 def test_every_file_is_one_that_kubevela_reads(files: Mapping[str, str]) -> None:
