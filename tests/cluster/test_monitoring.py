@@ -85,6 +85,13 @@ async def test_prometheus_sees_what_runs_together_and_alerts_on_what_nobody_rele
     await _eventually("the alert", lambda: alerts("firing") == {V3})
     assert alerts("pending") == {V3}
     assert "TandemNoLeader" not in prometheus.alerts()
+    for expression in exposed.expressions().values():
+        prometheus.series(_for_every_choice(expression))  # refuses what is no PromQL
+
+
+def _for_every_choice(expression: str) -> str:
+    """Return a panel's expression as Grafana asks it with everything chosen."""
+    return expression.replace("$namespace", ".*").replace("$definition", ".*")
 
 
 async def test_the_api_server_takes_every_field_of_the_addons_monitoring(

@@ -145,6 +145,17 @@ def test_a_hold_is_shown_with_its_beginning_until_it_ends(scrape: Scrape) -> Non
     assert scrape.series("tandem_platform_hold_since_timestamp_seconds") == []
 
 
+def test_of_two_holds_the_later_one_is_in_force(scrape: Scrape) -> None:
+    held = [
+        replace(record(of), status=ReleaseRecordStatus(hold=Hold(since=NOW + timedelta(hours=h))))
+        for of, h in ((V1, 2), (V2, 1))
+    ]
+    scrape.see(*held)
+    ((labels, since),) = scrape.series("tandem_platform_hold_since_timestamp_seconds")
+    assert labels["platform_image"] == "init:1"
+    assert since == (NOW + timedelta(hours=2)).timestamp()
+
+
 def test_a_rejection_is_shown_until_it_is_cleared_and_whether_it_is_still_stated(
     scrape: Scrape,
 ) -> None:

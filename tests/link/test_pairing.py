@@ -15,7 +15,7 @@ from tandem_controller.api.record import Outcome, ReleaseRecord
 from tandem_controller.link.images import LABEL_LENGTH, Images, images, joined, repository
 from tandem_controller.link.pairing import Pairing, State, pairings
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
-from tests.examples import OWNER, Obj, deployment, rollout, workload
+from tests.examples import NOW, OWNER, Obj, deployment, rollout, workload
 from tests.link.shop import V1, V2, V3, attempt, pods, record, revision
 
 ADOPTED = attempt(0, Outcome.BASELINE)
@@ -62,15 +62,18 @@ def test_what_has_no_pods_does_not_run() -> None:
     assert [p.images.business for p in found] == ["shop:1"]
 
 
-@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
-def test_pods_that_have_ended_do_not_run(phase: str) -> None:
+@pytest.mark.parametrize("change", ["Succeeded", "Failed", "deleting"])
+def test_pods_that_end_or_have_ended_do_not_run(change: str) -> None:
     runs = workload(deployment(), (V1, 1, 1))
     (only,) = runs.pods_of(runs.replica_sets[0])
-    evicted = replace(only, status=replace(only.status, phase=phase))
+    if change == "deleting":
+        ended = replace(only, metadata=replace(only.metadata, deletion_timestamp=NOW))
+    else:
+        ended = replace(only, status=replace(only.status, phase=change))
     left = WorkloadSnapshot(
         deployment=runs.deployment,
         replica_sets=runs.replica_sets,
-        pods={runs.replica_sets[0].metadata.uid: (evicted,)},
+        pods={runs.replica_sets[0].metadata.uid: (ended,)},
     )
     assert pairings(Snapshot(rollout=rollout(), workload=left)) == ()
 
@@ -116,6 +119,20 @@ def test_pods_of_the_extra_deployment_belong_to_the_release() -> None:
     assert (found["shop:2"].state, found["shop:2"].revision) == (State.CANARY, revision(V2))
 
 
+def test_the_extra_deployment_runs_what_is_released_now_and_not_what_once_was_alike() -> None:
+    """A release that changes labels only leaves both parts as they are."""
+    relabelled = pods("init:1", "shop:1", track="b")
+    history = [record(V1, ADOPTED), record(relabelled, attempt(5))]
+    labelled = pods("init:1", "shop:1", track="b", canary="yes")
+    beside = workload(
+        deployment(name="shop-canary", owner=OWNER), (labelled, 1, 1), owner="shop-canary"
+    )
+    runs = workload(deployment(), (V1, 2, 2))
+    snapshot = Snapshot(rollout=rollout(), workload=runs, records=tuple(history), canary=beside)
+    states = {pairing.revision: pairing.state for pairing in pairings(snapshot)}
+    assert states == {revision(V1): State.STABLE, revision(relabelled): State.CANARY}
+
+
 def test_a_stranger_with_the_name_of_the_extra_deployment_is_left_out() -> None:
     stranger = workload(deployment(name="shop-canary"), (V2, 1, 1), owner="shop-canary")
     assert list(running([record(V1, ADOPTED)], V1, canary=stranger)) == ["shop:1"]
@@ -154,15 +171,16 @@ def test_without_a_workload_nothing_runs() -> None:
     assert pairings(Snapshot(rollout=rollout())) == ()
 
 
-NAMES = st.lists(st.text("ab/:.", min_size=1, max_size=120), min_size=1, max_size=4)
+@given(st.lists(st.text("ab/:.", max_size=150), max_size=4))
+def test_labels_are_bounded_and_short_ones_stay_whole(texts: list[str]) -> None:
+    whole = ",".join(texts)
+    assert len(joined(texts)) <= LABEL_LENGTH
+    assert (joined(texts) == whole) == (len(whole) <= LABEL_LENGTH)
 
 
-@given(NAMES, NAMES)
-def test_labels_are_bounded_and_different_ones_stay_different(
-    one: list[str], other: list[str]
-) -> None:
-    assert len(joined(one)) <= LABEL_LENGTH
-    assert (joined(one) == joined(other)) == (",".join(one) == ",".join(other))
+def test_images_that_differ_behind_the_cut_make_different_labels() -> None:
+    long = "r/" + "a" * LABEL_LENGTH
+    assert len({joined([f"{long}:{tag}"]) for tag in "12"}) == 2
 
 
 @given(st.permutations([{"name": n, "image": f"r/{n}:1"} for n in "abc"]))
