@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -25,7 +26,7 @@ from tandem_controller.link.gauges import GAUGES
 from tandem_controller.link.metrics import ReleaseMetrics
 from tandem_controller.snapshot import Snapshot
 from tests.examples import NOW, Obj, deployment, rollout, workload
-from tests.link.shop import V1, V2, attempt, record, revision
+from tests.link.shop import V1, V2, V3, attempt, record, revision
 
 SHOP = Key("web", "shop")
 LABELS = {
@@ -41,6 +42,11 @@ WHO = {
 }
 ADOPTED = record(V1, attempt(0, Outcome.BASELINE), component_version="1.0.0")
 Series = tuple[dict[str, str], float]
+
+
+def manifest(template: Obj) -> str:
+    """Return what an applier keeps of a Deployment: no field that the API server fills in."""
+    return json.dumps({"kind": "Deployment", "spec": {"template": template}})
 
 
 class Scrape:
@@ -148,33 +154,59 @@ def test_a_hold_is_shown_with_its_beginning_until_it_ends(scrape: Scrape) -> Non
 def test_of_two_holds_the_later_one_is_in_force(scrape: Scrape) -> None:
     held = [
         replace(record(of), status=ReleaseRecordStatus(hold=Hold(since=NOW + timedelta(hours=h))))
-        for of, h in ((V1, 2), (V2, 1))
+        for of, h in ((V3, 2), (V2, 1))
     ]
-    scrape.see(*held)
+    scrape.see(ADOPTED, *held)
     ((labels, since),) = scrape.series("tandem_platform_hold_since_timestamp_seconds")
-    assert labels["platform_image"] == "init:1"
+    assert labels["platform_image"] == "init:3"
     assert since == (NOW + timedelta(hours=2)).timestamp()
 
 
-def test_a_rejection_is_shown_until_it_is_cleared_and_whether_it_is_still_stated(
-    scrape: Scrape,
-) -> None:
-    verdict = Rejection(at=NOW, cause="5xx")
-    bad = replace(attempt(5, Outcome.ROLLED_BACK), rejection=verdict)
+REJECTED = replace(attempt(5, Outcome.ROLLED_BACK), rejection=Rejection(at=NOW, cause="5xx"))
+
+
+def test_a_rejection_is_shown_until_it_is_cleared(scrape: Scrape) -> None:
+    scrape.see(ADOPTED, record(V2, REJECTED))
     labels = {
         **WHO,
         "platform_image": "init:2",
         "business_image": "shop:2",
         "revision": revision(V2),
-        "stated": "false",
+        "stated": "unknown",
     }
-    scrape.see(ADOPTED, record(V2, bad))
     assert scrape.series("tandem_version_rejected") == [(labels, 1.0)]
-    scrape.see(ADOPTED, record(V2, bad), annotations={keys.REJECTED: "shop-v2"})
-    assert scrape.series("tandem_version_rejected") == [({**labels, "stated": "true"}, 1.0)]
-    cleared = replace(bad, rejection=replace(verdict, cleared_at=NOW))
+    cleared = replace(REJECTED, rejection=Rejection(at=NOW, cleared_at=NOW))
     scrape.see(ADOPTED, record(V2, cleared))
     assert scrape.series("tandem_version_rejected") == []
+
+
+VELA, KUBECTL = keys.LAST_APPLIED
+
+
+@pytest.mark.parametrize(
+    ("applied", "stated"),
+    [
+        ({}, "unknown"),
+        ({KUBECTL: "{ cut"}, "unknown"),
+        ({KUBECTL: "{}"}, "unknown"),
+        ({KUBECTL: manifest(V2)}, "true"),
+        ({VELA: manifest(V1)}, "false"),
+        ({VELA: manifest(V2), KUBECTL: manifest(V1)}, "true"),
+    ],
+)
+def test_the_owners_copy_of_its_manifest_tells_whether_it_states_a_rejected_version(
+    scrape: Scrape, applied: dict[str, str], stated: str
+) -> None:
+    scrape.see(ADOPTED, record(V2, REJECTED), annotations=applied)
+    assert [s["stated"] for s, _ in scrape.series("tandem_version_rejected")] == [stated]
+
+
+def test_without_a_copy_a_version_that_was_taken_away_from_its_owner_is_stated(
+    scrape: Scrape,
+) -> None:
+    verdict = Rejection(at=NOW, restored_at=NOW + timedelta(minutes=1))
+    scrape.see(ADOPTED, record(V2, replace(REJECTED, rejection=verdict)))
+    assert [s["stated"] for s, _ in scrape.series("tandem_version_rejected")] == ["true"]
 
 
 def test_a_rejected_version_that_is_tried_again_is_not_rejected(scrape: Scrape) -> None:

@@ -119,7 +119,7 @@ def _held(view: View) -> Iterator[Row]:
 def _rejected(view: View) -> Iterator[Row]:
     if found := rejected(view.snapshot):
         labels = (found.images.platform, found.images.business, found.revision)
-        yield (*view.identity, *labels, str(found.stated).lower()), 1.0
+        yield (*view.identity, *labels, found.stated.value), 1.0
 
 
 _IDENTITY = ("workload", "component", "component_definition")
