@@ -55,38 +55,70 @@ def prometheus(tandem_process: TandemProcess, tmp_path: Path) -> Iterator[Promet
         yield server
 
 
-async def test_prometheus_sees_what_runs_together_and_alerts_on_what_nobody_released(
-    bed: Bed, prometheus: Prometheus
-) -> None:
-    def pairs() -> set[tuple[str, str, str]]:
-        found = prometheus.series(f'tandem_workload_info{{namespace="{bed.namespace}"}}')
+class Seen:
+    """What Prometheus knows of one namespace."""
+
+    def __init__(self, prometheus: Prometheus, namespace: str) -> None:
+        self._prometheus = prometheus
+        self._namespace = f'namespace="{namespace}"'
+
+    def pairs(self) -> set[tuple[str, str, str]]:
+        """Return state, platform and business image of what runs."""
+        found = self._prometheus.series(f"tandem_workload_info{{{self._namespace}}}")
         return {(s["state"], s["platform_image"], s["business_image"]) for s in found}
 
-    def alerts(state: str) -> set[tuple[str, str]]:
-        """Return the pairs for which the alert was in a state in the last minute."""
-        alert = f'alertname="{NEVER_RELEASED}", namespace="{bed.namespace}"'
-        query = f'max_over_time(ALERTS{{{alert}, alertstate="{state}"}}[1m])'
-        return {(s["platform_image"], s["business_image"]) for s in prometheus.series(query)}
+    def platform(self, name: str) -> set[str]:
+        """Return the platform images of a metric's series."""
+        found = self._prometheus.series(f"{name}{{{self._namespace}}}")
+        return {s["platform_image"] for s in found}
 
-    await bed.create(Kind.DEPLOYMENT, bodies.deployment())
-    await bed.create(Kind.ROLLOUT, bodies.rollout(steps=STEPS, routing=None))
-    await bed.until_phase("shop", "Healthy")
+    def alerts(self, state: str) -> set[tuple[str, str]]:
+        """Return the pairs for which the alert was in a state in the last minute."""
+        alert = f'alertname="{NEVER_RELEASED}", alertstate="{state}", {self._namespace}'
+        found = self._prometheus.series(f"max_over_time(ALERTS{{{alert}}}[1m])")
+        return {(s["platform_image"], s["business_image"]) for s in found}
+
+
+async def test_prometheus_sees_what_runs_together_what_is_rejected_and_what_is_held(
+    bed: Bed, prometheus: Prometheus
+) -> None:
+    seen = Seen(prometheus, bed.namespace)
+    await _adopted(bed)
     await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images(*V2))
     await bed.until_paused("shop", 1)
-    await _eventually("both versions", lambda: pairs() == {("stable", *V1), ("canary", *V2)})
+    await _eventually("both versions", lambda: seen.pairs() == {("stable", *V1), ("canary", *V2)})
+
     await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images(*V1))
     await bed.until_phase("shop", "Healthy")
-    await _eventually("the stable version alone", lambda: pairs() == {("stable", *V1)})
+    await _eventually("the stable version alone", lambda: seen.pairs() == {("stable", *V1)})
+    await _eventually("rejection", lambda: seen.platform("tandem_version_rejected") == {"init:v2"})
 
+    await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images(*V3))
+    held = "tandem_platform_hold_since_timestamp_seconds"
+    await _eventually("the hold", lambda: seen.platform(held) == {"init:v3"})
+    assert seen.pairs() == {("stable", *V1)}
+    for expression in exposed.expressions().values():
+        prometheus.series(_for_every_choice(expression))  # refuses what is no PromQL
+
+
+async def test_prometheus_alerts_on_a_pair_that_nobody_released(
+    bed: Bed, prometheus: Prometheus
+) -> None:
+    seen = Seen(prometheus, bed.namespace)
+    await _adopted(bed)
     await bed.patch(Kind.ROLLOUT, "shop", {"spec": {"disabled": True}})
     await bed.until_phase("shop", "Disabled")
     await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images(*V3))
-    await _eventually("a pair of no record", lambda: pairs() == {("unrecorded", *V3)})
-    await _eventually("the alert", lambda: alerts("firing") == {V3})
-    assert alerts("pending") == {V3}
+    await _eventually("a pair of no record", lambda: seen.pairs() == {("unrecorded", *V3)})
+    await _eventually("the alert", lambda: seen.alerts("firing") == {V3})
+    assert seen.alerts("pending") == {V3}
     assert "TandemNoLeader" not in prometheus.alerts()
-    for expression in exposed.expressions().values():
-        prometheus.series(_for_every_choice(expression))  # refuses what is no PromQL
+
+
+async def _adopted(bed: Bed) -> None:
+    await bed.create(Kind.DEPLOYMENT, bodies.deployment())
+    await bed.create(Kind.ROLLOUT, bodies.rollout(steps=STEPS, routing=None))
+    await bed.until_phase("shop", "Healthy")
 
 
 def _for_every_choice(expression: str) -> str:
