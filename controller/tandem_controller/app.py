@@ -178,6 +178,7 @@ class _Replica:
         await runner.setup()
         address, port = self._settings.health_address, self._settings.health_port
         await web.TCPSite(runner, address, port).start()
+        log.info("Serving probes and metrics.", addresses=runner.addresses)
         return runner
 
 

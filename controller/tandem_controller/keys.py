@@ -51,6 +51,12 @@ REJECTED = "tandem.oam.dev/rejected"
 A mirror of the record for health policies, which see the workload alone.
 """
 
+LAST_APPLIED = (
+    "app.oam.dev/last-applied-configuration",
+    "kubectl.kubernetes.io/last-applied-configuration",
+)
+"""Annotations in which appliers keep the manifest that they applied last, as JSON."""
+
 COMPONENT_VERSION = "tandem.oam.dev/component-version"
 """Annotation on a workload: the version of the ComponentDefinition that rendered it.
 

@@ -18,6 +18,7 @@ from tandem_controller.kube.lease import LeadershipLost
 from tandem_controller.kube.store import Key
 from tandem_controller.kube.workqueue import QueueClosed, WorkQueue
 from tandem_controller.observe import gather
+from tandem_controller.snapshot import Snapshot
 from tandem_controller.telemetry import Metrics
 
 MAX_PASSES = 50
@@ -96,10 +97,11 @@ class Reconciler:
         for _ in range(MAX_PASSES):
             rollout = self._caches.get(Kind.ROLLOUT, key.namespace, key.name)
             if rollout is None:
-                self._metrics.forget(key)
+                self._metrics.releases.forget(key)
                 return
-            decision = decide(gather(self._caches, rollout), self._now())
-            self._metrics.observe(rollout)
+            snapshot = gather(self._caches, rollout)
+            decision = decide(snapshot, self._now())
+            self._show(snapshot)
             shown = await self._actor.carry_out(decision.effects)
             self._tell(rollout, decision)
             if not decision.effects:
@@ -110,6 +112,14 @@ class Reconciler:
         log.error("Too many decisions in a row; this Rollout is looked at again later.")
         self._metrics.faults.inc()
         self._queue.add_rate_limited(key)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        """Show a Rollout in the metrics; a release never fails by its monitoring."""
+        try:
+            self._metrics.releases.observe(snapshot)
+        except Exception:
+            log.exception("Showing a Rollout in the metrics failed; its release goes on.")
+            self._metrics.faults.inc()
 
     def _tell(self, rollout: Rollout, decision: Decision) -> None:
         for note in decision.notes:
