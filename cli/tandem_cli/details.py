@@ -10,7 +10,7 @@ import msgspec
 from tandem_cli.view import StepView, Summary, items, steps, summarise
 from tandem_controller.api.fingerprint import template_fingerprint, without_template_hash
 from tandem_controller.api.meta import Model, ObjectMeta
-from tandem_controller.api.record import Attempt, ReleaseRecord
+from tandem_controller.api.record import Attempt, Circumstances, ReleaseRecord
 from tandem_controller.api.workload import PodStatus
 from tandem_controller.decide import records
 from tandem_controller.effect import Kind
@@ -66,6 +66,9 @@ class RecordView(Model, frozen=True, omit_defaults=False):
     business: tuple[str, ...]
     component_version: str
     application_revision: str
+    publish_version: str
+    replicas: int | None
+    damaged: str
     attempts: tuple[Attempt, ...]
 
 
@@ -150,12 +153,17 @@ def _state(status: PodStatus) -> str:
 
 
 def _record(record: ReleaseRecord) -> RecordView:
+    attempts = record.status.attempts
+    began = attempts[-1].circumstances if attempts else Circumstances()
     return RecordView(
         name=record.metadata.name,
         init=tuple(i.image for i in record.spec.images if i.init),
         business=tuple(i.image for i in record.spec.images if not i.init),
         component_version=record.spec.component_version,
-        application_revision=record.spec.application_revision,
+        application_revision=began.application_revision,
+        publish_version=began.publish_version,
+        replicas=began.replicas,
+        damaged=records.fault(record) or "",
         attempts=tuple(reversed(record.status.attempts)),
     )
 
