@@ -87,7 +87,7 @@ async def read(client: Client, snapshot: Snapshot) -> Details:
     return Details(
         summary=summary,
         steps=tuple(steps(snapshot)),
-        records=tuple(_record(r) for r in _newest_first(snapshot.records)),
+        records=tuple(record_view(r) for r in _newest_first(snapshot.records)),
         pods=await pods(client, snapshot, summary),
     )
 
@@ -152,7 +152,8 @@ def _state(status: PodStatus) -> str:
     return status.phase
 
 
-def _record(record: ReleaseRecord) -> RecordView:
+def record_view(record: ReleaseRecord) -> RecordView:
+    """Return a record as it is shown."""
     attempts = record.status.attempts
     began = attempts[-1].circumstances if attempts else Circumstances()
     return RecordView(
