@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tandem_controller.decide.config import Reference, by_object, references
+from tandem_controller.api.config import ConfigObject
+from tandem_controller.api.meta import ObjectMeta
+from tandem_controller.decide.config import Reference, by_object, lacks, references
 from tandem_controller.effect import Kind
 
 Obj = dict[str, Any]
@@ -93,6 +95,16 @@ def test_volumes_refer_to_config_with_the_keys_that_they_project() -> None:
 def test_what_pods_do_not_read_themselves_is_no_reference() -> None:
     assert references({"spec": {"imagePullSecrets": [{"name": "registry"}]}}) == ()
     assert references({}) == ()
+
+
+def test_a_key_that_is_missing_matters_unless_it_is_optional() -> None:
+    obj = ConfigObject(metadata=ObjectMeta(name="c"), data={"k": "v"}, binary_data={"b": "dg=="})
+    have, binary, need, may = (
+        Reference(kind=Kind.CONFIG_MAP, name="c", field="f", key=key, optional=optional)
+        for key, optional in (("k", False), ("b", False), ("x", False), ("y", True))
+    )
+    assert lacks(obj, (have, binary, may, need)) == need
+    assert lacks(obj, (have, binary, may)) is None
 
 
 def test_init_containers_count_and_references_are_grouped_by_object() -> None:

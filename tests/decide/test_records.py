@@ -160,6 +160,12 @@ class TestSurplus:
         left = [moment for name, moment in latest.items() if name not in gone]
         assert all(latest[name] <= moment for name in gone for moment in left)
 
+    @pytest.mark.parametrize("end", [None, HoldEnd.ACCEPTED])
+    def test_leaves_a_change_that_waits_for_its_first_release(self, end: HoldEnd | None) -> None:
+        hold = Hold(since=NOW, ended_at=NOW if end else None, end=end)
+        waiting = replace(record(1), status=ReleaseRecordStatus(hold=hold))
+        assert records.surplus([waiting], 0) == ()
+
     def test_is_a_deletion_of_that_very_object(self) -> None:
         history = [record(1, ended(Outcome.COMPLETED)), record(2, ended(Outcome.ROLLED_BACK))]
         assert records.surplus(history, 0) == (
@@ -321,3 +327,13 @@ def test_records_of_a_workload_that_was_created_anew_do_not_count() -> None:
     )
     assert records.of_workload(seen) == (mine,)
     assert records.of_workload(Snapshot(rollout=rollout(), records=(old, mine))) == (old, mine)
+
+
+def test_a_record_counts_only_under_the_name_of_its_template() -> None:
+    true = record(1)
+    renamed = replace(true, metadata=replace(true.metadata, name="shop-copy"))
+    edited = replace(true, spec=replace(true.spec, template=template("r/shop:9")))
+    seen = Snapshot(rollout=rollout(), records=(renamed, edited, true))
+    assert records.of_workload(seen) == (true,)
+    assert "its name does not end in" in str(records.fault(renamed))
+    assert "spec.fingerprint is" in str(records.fault(edited))

@@ -21,7 +21,7 @@ REVISION = "app.oam.dev/appRevision"
 class Shop:
     """Version 1 of `web` is stable; pods read two ConfigMaps and a Secret."""
 
-    def __init__(self, *, steps: int = 2) -> None:
+    def __init__(self, *, optional: bool = False) -> None:
         self.model = Model()
         self.model.store = Store()
         self.model.store.admission = ProductAdmission(self.model.store)
@@ -33,13 +33,13 @@ class Shop:
         )
         body = deployment(replicas=4, image="r/web:1")
         body["metadata"]["labels"] |= {**APPLICATION, REVISION: "store-v1"}
-        body["spec"]["template"]["spec"] |= reading(body)
+        body["spec"]["template"]["spec"] |= reading(body, optional=optional)
         self.model.create(Kind.DEPLOYMENT, body)
         self.model.create(Kind.SERVICE, service())
         self.model.create(Kind.HTTP_ROUTE, http_route())
         self.model.settle()
         routing = {"service": "web", "gateway": {"httpRouteName": "web"}}
-        plan = [{"replicas": f"{25 * n}%", "traffic": f"{25 * n}%"} for n in range(1, steps + 1)]
+        plan = [{"replicas": f"{25 * n}%", "traffic": f"{25 * n}%"} for n in (1, 2)]
         self.model.create(Kind.ROLLOUT, rollout(steps=plan, routing=routing))
         self.tandem.settle()
 
@@ -137,11 +137,11 @@ class Shop:
         return str(self.tandem.status()["message"])
 
 
-def reading(body: Obj) -> Obj:
+def reading(body: Obj, *, optional: bool) -> Obj:
     """Return the part of a pod's spec that reads the config."""
     container = {
         **body["spec"]["template"]["spec"]["containers"][0],
-        "envFrom": [{"configMapRef": {"name": FOREIGN}}],
+        "envFrom": [{"configMapRef": {"name": FOREIGN, "optional": optional}}],
         "env": [
             {"name": "P", "valueFrom": {"secretKeyRef": {"name": "password", "key": "p"}}},
         ],

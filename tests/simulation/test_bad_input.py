@@ -7,7 +7,9 @@ import json
 import pytest
 
 from tandem_controller.api.config import ConfigObject
+from tandem_controller.api.rollout import Rollout
 from tandem_controller.decide.config_copy import copy_name
+from tandem_controller.decide.rollback_check import RECHECK
 from tandem_controller.effect import Kind
 from tests.simulation.bad_input import FOREIGN, RENDERED, Shop
 from tests.simulation.rules import Obj
@@ -90,6 +92,35 @@ class TestConfigAtARollback:
         assert shop.model.sizes("web") == {V1: 4}
         assert shop.tandem.status()["phase"] == "Healthy"
 
+    def test_that_is_gone_is_looked_for_again_soon(self, shop: Shop) -> None:
+        shop.release()
+        shop.lose(Kind.CONFIG_MAP, FOREIGN)
+        shop.ask_back()
+        found = shop.model.find(Kind.ROLLOUT, "web", Rollout)
+        assert found is not None
+        wake_at = shop.tandem.decide(found).wake_at
+        assert wake_at is not None
+        assert abs(wake_at - shop.model.now - RECHECK).total_seconds() < 1
+
+    def test_that_is_gone_and_optional_does_not_stop_it(self) -> None:
+        shop = Shop(optional=True)
+        shop.release()
+        shop.lose(Kind.CONFIG_MAP, FOREIGN)
+        shop.go_back()
+        assert shop.model.sizes("web") == {V1: 4}
+        assert "it is optional" in shop.told("ConfigDiffers")[0].message
+
+    def test_that_is_gone_never_holds_a_deletion(self, shop: Shop) -> None:
+        policy = {"metadata": {"name": "web"}, "spec": {"onDelete": "Rollback"}}
+        shop.model.create(Kind.RELEASE_POLICY, policy)
+        shop.release()
+        shop.lose(Kind.CONFIG_MAP, FOREIGN)
+        shop.model.delete(Kind.ROLLOUT, "web")
+        shop.tandem.settle(10)
+        assert shop.model.store.find(Kind.ROLLOUT, "web") is None
+        assert shop.model.sizes("web") == {V1: 4}
+        assert f"ConfigMap '{FOREIGN}' is gone" in shop.told("ConfigDiffers")[0].message
+
     def test_without_a_key_that_a_pod_needs_stops_it(self, shop: Shop) -> None:
         shop.release()
         shop.lose(Kind.SECRET, "password")
@@ -163,6 +194,9 @@ class TestImageTag:
         (told, *_) = shop.told("TagMoved")
         assert f"image {V1} ran as r/web@sha256:" in told.message
         assert "r/web@sha256:moved" in told.message
+        reasons = [note.reason for note in shop.tandem.notes]
+        assert reasons.index("TagMoved") < reasons.index("RolledBack")
+        assert len(shop.told("TagMoved")) == 2, "once before traffic moves, once at the end"
 
     def test_that_stands_for_the_same_is_not_told(self, shop: Shop) -> None:
         shop.release()
