@@ -69,6 +69,9 @@ RECORD_ROLLOUT = "tandem.oam.dev/rollout"
 OWNER = RECORD_ROLLOUT
 """Label, too, on what Tandem puts beside the user's objects: it outlives a frozen Rollout."""
 
+DAMAGED = "tandem.oam.dev/damaged"
+"""Annotation on a ReleaseRecord that is not used any more: what is wrong with it."""
+
 OAM_PREFIX = "app.oam.dev/"
 """Labels that KubeVela puts on what an Application renders."""
 

@@ -26,6 +26,7 @@ from tandem_controller.decide.admission import (
     set_field,
 )
 from tandem_controller.decide.classify import parts
+from tandem_controller.decide.records import fault
 from tandem_controller.decide.records import stable as stable_record
 from tandem_controller.decide.withheld import release_id, withheld
 from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING, RECORD_ROLLOUT
@@ -94,7 +95,7 @@ def _of_workload(
     request: AdmissionRequest, records: Iterable[ReleaseRecord]
 ) -> tuple[ReleaseRecord, ...]:
     uid = (request.old.get("metadata") or {}).get("uid")
-    return tuple(r for r in records if r.spec.workload.uid == uid)
+    return tuple(r for r in records if r.spec.workload.uid == uid and fault(r) is None)
 
 
 def _admitted_as_stored(request: AdmissionRequest, refused: ReleaseRecord) -> Verdict:
