@@ -9,7 +9,7 @@ from typing import Any
 from tandem_controller.api.fingerprint import digest
 from tandem_controller.decide.checkpoint import Component, Definition, Side, Subject
 from tandem_controller.decide.checkpoint_difference import config_used, pod_template
-from tandem_controller.decide.checkpoint_properties import overrides, waiver
+from tandem_controller.decide.checkpoint_properties import overrides_of, waiver
 from tandem_controller.keys import (
     COMPONENT_VERSION,
     DEFINITION_TYPE,
@@ -80,15 +80,15 @@ def _side(side: Input) -> Side:
 def _rendered(document: Document, side: Input) -> dict[Subject, Component]:
     objects = application.render(document, side.catalog, side.namespace)
     namespace, name = _name(document.node, side.namespace)
-    extra = overrides(document.node)
+    node = plain(document.node)
     return {
         Subject(namespace=namespace, application=name, name=str(stated["name"])): Component(
             definition=_definition(str(stated["type"]), side.catalog),
             objects=tuple(o for o in objects if _labels(o).get(OAM_COMPONENT) == stated["name"]),
-            overrides={**extra.get("*", {}), **extra.get(str(stated["name"]), {})},
-            stated={key: plain(stated[key]) for key in _STATED if key in stated},
+            overrides=overrides_of(node, str(stated["name"])),
+            stated={key: stated[key] for key in _STATED if key in stated},
         )
-        for stated in document.node["spec"]["components"]
+        for stated in node["spec"]["components"]
     }
 
 

@@ -118,6 +118,7 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "crd_names": [m.name for m in inputs.crds],
         "admission_names": sorted({metadata.name, *(m.name for m in inputs.admission)}),
         "example": inputs.example,
+        "platform_properties": sorted({p for d in inputs.definitions for p in d.platform}),
     }
     values["parameters"] = _parameter_rows(cuetext.render("addon/parameter.cue.j2", values))
     return values

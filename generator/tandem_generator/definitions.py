@@ -20,6 +20,8 @@ class Generated(msgspec.Struct, frozen=True):
     description: str
     text: str
     blueprint: Path
+    platform: tuple[str, ...] = ()
+    """Parameters that only containers of the platform use."""
 
 
 def generate(blueprints: Path) -> tuple[Generated, ...]:
@@ -38,7 +40,14 @@ def component(file: Path) -> Generated:
     """Make the ComponentDefinition of one blueprint."""
     blueprint = bp.load_component(file)
     text = cuetext.render("component.cue.j2", _values(blueprint, file))
-    return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
+    return Generated(
+        blueprint.name,
+        blueprint.version,
+        blueprint.description,
+        text,
+        file,
+        parameters.of_platform(blueprint),
+    )
 
 
 def trait(file: Path) -> Generated:

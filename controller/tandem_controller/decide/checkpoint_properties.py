@@ -55,19 +55,27 @@ def property_differences(
             yield Difference(part=_part(name, patterns), what=what, before=shown[0], after=shown[1])
 
 
-def overrides(application: Obj) -> dict[str, dict[str, Obj]]:
-    """Return the properties that override policies give, by component and policy.
+def override_differences(
+    old: Obj, new: Obj, component: str, platform: Iterable[str]
+) -> Iterator[Difference]:
+    """Yield what differs in the override policies of two Applications for one component."""
+    before, after = (overrides_of(side, component) for side in (old, new))
+    patterns = tuple(platform)
+    for policy in sorted({*before, *after}):
+        left, right = before.get(policy) or {}, after.get(policy) or {}
+        yield from property_differences(left, right, patterns, place=policy)
 
-    A policy that names no component speaks of every one (`*`).
-    """
-    found: dict[str, dict[str, Obj]] = {}
-    for policy in _list((application.get("spec") or {}).get("policies")):
-        if policy.get("type") != "override":
-            continue
-        for component in _list((policy.get("properties") or {}).get("components")):
-            name = str(component.get("name") or "*")
-            found.setdefault(name, {})[f"policy {policy.get('name')}"] = _properties(component)
-    return found
+
+def overrides_of(application: Obj, component: str) -> dict[str, Obj]:
+    """Return the properties that override policies give a component, by policy."""
+    found = _overrides(application)
+    return {**found.get("*", {}), **found.get(component, {})}
+
+
+def images_of(component: Obj) -> frozenset[str]:
+    """Return the images that a component's properties name."""
+    stated = _properties(component)
+    return frozenset(str(stated[name]) for name in stated if _is_image(name))
 
 
 def waiver(old: Obj, new: Obj) -> str:
@@ -81,6 +89,21 @@ def waiver(old: Obj, new: Obj) -> str:
         for side in (old, new)
     )
     return after if after != before else ""
+
+
+def _overrides(application: Obj) -> dict[str, dict[str, Obj]]:
+    """Return the properties that override policies give, by component and policy.
+
+    A policy that names no component speaks of every one (`*`).
+    """
+    found: dict[str, dict[str, Obj]] = {}
+    for policy in _list((application.get("spec") or {}).get("policies")):
+        if policy.get("type") != "override":
+            continue
+        for component in _list((policy.get("properties") or {}).get("components")):
+            name = str(component.get("name") or "*")
+            found.setdefault(name, {})[f"policy {policy.get('name')}"] = _properties(component)
+    return found
 
 
 def _part(name: str, platform: Iterable[str]) -> Part:
