@@ -10,7 +10,7 @@ import typer
 from tandem_cli import checkpoint_show as show
 from tandem_cli import checkpoint_sides as sides
 from tandem_cli import render
-from tandem_cli.checkpoint_sources import Reader, UnjudgeableError, definitions
+from tandem_cli.checkpoint_sources import CLUSTER, Reader, UnjudgeableError
 from tandem_cli.session import ContextOption, KubeconfigOption
 from tandem_controller.api.policy import Containers
 from tandem_controller.decide.checkpoint import check
@@ -42,8 +42,10 @@ _Definitions = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FOLDER",
-        help="Definitions that render this side: a folder or git:REVISION:FOLDER; repeatable. "
-        "Default: the generated ones of the project around the current folder",
+        help="Definitions that render this side: a folder, git:REVISION:FOLDER, or "
+        "cluster:NAMESPACE/NAME for those that rendered a live Application; repeatable. "
+        "Default: of a live Application its own, else the generated ones of the project around "
+        "the current folder",
     ),
 ]
 _Patterns = Annotated[
@@ -109,17 +111,24 @@ def _sides(
     if wheres == ("-", "-"):
         raise UnjudgeableError("--from and --to cannot both be -: there is one stdin")
     old, new = (
-        sides.Input(documents, _catalog(documents, folder), namespace)
-        for documents, folder in zip(map(reader.documents, wheres), folders, strict=True)
+        _input(reader, where, folder, namespace)
+        for where, folder in zip(wheres, folders, strict=True)
     )
     return sides.build(old, new)
 
 
-def _catalog(documents: list[source.Document], folders: list[str] | None) -> Catalog:
-    """Return the definitions of a side; rendered objects need none."""
+def _input(reader: Reader, where: str, folders: list[str] | None, namespace: str) -> sides.Input:
+    """Read a side and, where it holds Applications, its definitions.
+
+    A live Application is rendered by the definitions that rendered it, unless others are named.
+    """
+    documents = reader.documents(where)
     if not any(map(application.is_application, documents)):
-        return Catalog(())
-    return Catalog(definitions(folders or [str(render.default_definitions())]))
+        return sides.Input(documents, Catalog(()), namespace)
+    if not folders:
+        folders = [where if where.startswith(CLUSTER) else str(render.default_definitions())]
+    exact = not any(folder.startswith(CLUSTER) for folder in folders)
+    return sides.Input(documents, Catalog(reader.definitions(folders)), namespace, exact=exact)
 
 
 def _unjudged(problem: str, output: Format) -> NoReturn:

@@ -41,11 +41,16 @@ class Sides:
 
 @dataclass(frozen=True)
 class Input:
-    """The objects of one side, and the definitions that render its Applications."""
+    """The objects of one side, and the definitions that render its Applications.
+
+    `exact`: the definitions are the files they were made as, so that their texts can be
+    compared; KubeVela keeps them in a form of its own.
+    """
 
     documents: list[Document]
     catalog: Catalog
     namespace: str
+    exact: bool = True
 
     @property
     def applications(self) -> dict[Name, Document]:
@@ -83,7 +88,7 @@ def _rendered(document: Document, side: Input) -> dict[Subject, Component]:
     node = plain(document.node)
     return {
         Subject(namespace=namespace, application=name, name=str(stated["name"])): Component(
-            definition=_definition(str(stated["type"]), side.catalog),
+            definition=_definition(str(stated["type"]), side),
             objects=tuple(o for o in objects if _labels(o).get(OAM_COMPONENT) == stated["name"]),
             overrides=overrides_of(node, str(stated["name"])),
             stated={key: stated[key] for key in _STATED if key in stated},
@@ -92,9 +97,10 @@ def _rendered(document: Document, side: Input) -> dict[Subject, Component]:
     }
 
 
-def _definition(reference: str, catalog: Catalog) -> Definition:
-    found = catalog.find("component", reference)
-    return Definition(name=found.name, version=found.version, content=digest(found.text))
+def _definition(reference: str, side: Input) -> Definition:
+    found = side.catalog.find("component", reference)
+    content = digest(found.text) if side.exact else ""
+    return Definition(name=found.name, version=found.version, content=content)
 
 
 def _with_updated(

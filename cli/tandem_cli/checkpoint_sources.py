@@ -7,17 +7,19 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import ApiError, NoCredentials
 from tandem_controller.kube.resource import Resource
-from tandem_generator import evaluate, source
+from tandem_generator import evaluate, installed, source
 from tandem_generator.evaluate import Definition
 from tandem_generator.source import Document
 
 APPLICATIONS = Resource("core.oam.dev", "v1beta1", "applications", "Application")
+REVISIONS = Resource("core.oam.dev", "v1beta1", "applicationrevisions", "ApplicationRevision")
 GIT, CLUSTER, STDIN = "git:", "cluster:", "-"
 
 
@@ -42,35 +44,69 @@ class Reader:
             raise UnjudgeableError(f"{where} holds no object: name a file with an Application")
         return found
 
+    def definitions(self, wheres: list[str]) -> list[Definition]:
+        """Return definitions of folders, of git's (`git:REV:FOLDER`), or of the cluster.
+
+        `cluster:NAMESPACE/NAME` stands for those that rendered a live Application last.
+        """
+        found: list[Definition] = []
+        for where in wheres:
+            if where.startswith(CLUSTER):
+                found += self._installed(where)
+            else:
+                texts = _git_folder(where) if where.startswith(GIT) else _folder(Path(where))
+                found += [evaluate.from_text(text, origin) for origin, text in texts.items()]
+            if not found:
+                raise UnjudgeableError(f"{where} holds no definitions (*.cue)")
+        return found
+
     def _live(self, where: str) -> Document:
-        namespace, _, name = where.removeprefix(CLUSTER).partition("/")
-        if not (namespace and name):
-            raise UnjudgeableError(f"{where}: write {CLUSTER}NAMESPACE/NAME of an Application")
+        namespace, name = _namespace_and_name(where)
+        return Document(where, self._get(where, APPLICATIONS, name, namespace))
+
+    def _installed(self, where: str) -> list[Definition]:
+        namespace, _ = _namespace_and_name(where)
+        status = self._live(where).node.get("status") or {}
+        revision = str((status.get("latestRevision") or {}).get("name") or "")
+        if not revision:
+            raise UnjudgeableError(
+                f"{where} states no status.latestRevision, so that the definitions that rendered "
+                "it are not known: give their folder with --definitions-from"
+            )
+        spec = self._get(where, REVISIONS, revision, namespace).get("spec") or {}
         try:
-            return Document(where, msgspec.json.decode(asyncio.run(self._get(namespace, name))))
+            return list(installed.of_revision(spec))
+        except ValueError as error:
+            raise UnjudgeableError(
+                f"ApplicationRevision {namespace}/{revision} cannot be read: {error}; give the "
+                "folder of the definitions with --definitions-from"
+            ) from None
+
+    def _get(self, where: str, resource: Resource, name: str, namespace: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = msgspec.json.decode(
+                asyncio.run(self._asked(resource, name, namespace))
+            )
         except (ApiError, NoCredentials) as error:
             said = error.message if isinstance(error, ApiError) else str(error)
             raise UnjudgeableError(f"{where} cannot be read: {said}") from None
+        return found
 
-    async def _get(self, namespace: str, name: str) -> bytes:
+    async def _asked(self, resource: Resource, name: str, namespace: str) -> bytes:
         client = await Client.connect(
             kubeconfig=self.kubeconfig, context=self.context, user_agent="tandem-cli/checkpoint"
         )
         try:
-            return await client.get(APPLICATIONS, name, namespace)
+            return await client.get(resource, name, namespace)
         finally:
             await client.close()
 
 
-def definitions(wheres: list[str]) -> list[Definition]:
-    """Return the definitions of folders, or of folders at git revisions (`git:REV:FOLDER`)."""
-    found: list[Definition] = []
-    for where in wheres:
-        texts = _git_folder(where) if where.startswith(GIT) else _folder(Path(where))
-        if not texts:
-            raise UnjudgeableError(f"{where} holds no definitions (*.cue)")
-        found += [evaluate.from_text(text, origin) for origin, text in texts.items()]
-    return found
+def _namespace_and_name(where: str) -> tuple[str, str]:
+    namespace, _, name = where.removeprefix(CLUSTER).partition("/")
+    if not (namespace and name):
+        raise UnjudgeableError(f"{where}: write {CLUSTER}NAMESPACE/NAME of an Application")
+    return namespace, name
 
 
 def _singles(document: Document) -> list[Document]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from typer.testing import Result
 from tandem_cli import checkpoint_sources
 from tandem_controller.kube.errors import NotFound
 from tandem_controller.kube.resource import Resource
+from tandem_generator import evaluate
 
 Run = Callable[..., Result]
 Write = Callable[..., Path]
@@ -248,9 +250,9 @@ def test_a_git_revision_is_a_side_with_its_own_definitions(
 
 
 class Server:
-    """A cluster with one Application."""
+    """A cluster with what lives at some paths; anything else is not found."""
 
-    def __init__(self, found: object) -> None:
+    def __init__(self, **found: object) -> None:
         self.found = found
         self.asked: list[str] = []
 
@@ -259,22 +261,70 @@ class Server:
 
     async def get(self, resource: Resource, name: str, namespace: str) -> bytes:
         self.asked.append(resource.path(namespace, name))
-        if isinstance(self.found, Exception):
-            raise self.found
-        return msgspec.json.encode(self.found)
+        if resource.plural not in self.found:
+            raise NotFound(404, "NotFound", "not found")
+        return msgspec.json.encode(self.found[resource.plural])
 
     async def close(self) -> None:
         """Nothing is open."""
 
 
-def test_the_application_that_runs_in_the_cluster_is_a_side(
+def live(root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((root / V1).read_text(encoding="utf-8"))
+    return {**found, "status": {"latestRevision": {"name": "shop-v3", "revision": 3}}}
+
+
+def revision(folder: Path) -> dict[str, Any]:
+    """Return the ApplicationRevision of the definitions in a folder, as KubeVela writes it."""
+    spec: dict[str, Any] = {"componentDefinitions": {}, "traitDefinitions": {}}
+    for file in folder.glob("*.cue"):
+        head, _, body = file.read_text(encoding="utf-8").partition("\ntemplate: {\n")
+        definition = evaluate.read(file)
+        imports = re.search(r"^import \(.*?\n\)\n", head, re.DOTALL | re.MULTILINE)
+        template = (imports[0] if imports else "") + body.rstrip().removesuffix("}")
+        stated = {"version": definition.version, "schematic": {"cue": {"template": template}}}
+        if definition.stage:
+            stated["stage"] = definition.stage
+        if definition.kind in ("component", "trait"):
+            spec[f"{definition.kind}Definitions"][definition.name] = {"spec": stated}
+    return {"metadata": {"name": "shop-v3"}, "spec": spec}
+
+
+def test_the_application_that_runs_in_the_cluster_is_a_side_with_what_rendered_it(
+    run: Run, root: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(applications=live(root), applicationrevisions=revision(root / OWN))
+    monkeypatch.setattr(checkpoint_sources, "Client", server)
+    side = ("checkpoint", "--from", "cluster:demo/shop")
+    assert run(*side, "--to", V1).stdout == "nothing changes\nPASS\n"
+    assert run(*side, "--to", V2).exit_code == 1
+    upgraded = run(*side, "--to", V1, "--definitions-to", newer)
+    assert "canary-ready-component 1.1.0 -> canary-ready-component 1.2.0" in upgraded.stdout
+    base = "/apis/core.oam.dev/v1beta1/namespaces/demo"
+    assert set(server.asked) == {
+        f"{base}/applications/shop",
+        f"{base}/applicationrevisions/shop-v3",
+    }
+
+
+def test_a_live_application_without_its_definitions_needs_a_folder(
     run: Run, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = Server(yaml.safe_load((root / V1).read_text(encoding="utf-8")))
-    monkeypatch.setattr(checkpoint_sources, "Client", server)
-    result = run("checkpoint", "--from", "cluster:demo/shop", "--to", V2)
-    assert result.exit_code == 1, result.output
-    assert server.asked == ["/apis/core.oam.dev/v1beta1/namespaces/demo/applications/shop"]
+    def judged(**found: object) -> Result:
+        monkeypatch.setattr(checkpoint_sources, "Client", Server(**found))
+        return run("checkpoint", "--from", "cluster:demo/shop", "--to", V1, *folder)
+
+    folder: tuple[str | Path, ...] = ()
+    bare = {**live(root), "status": {}}
+    packed = {"spec": {"compression": {"type": "gzip", "data": "H4s"}}}
+    cases = ({"applications": bare}, {"applications": live(root), "applicationrevisions": packed})
+    for found in cases:
+        refused = judged(**found)
+        assert refused.exit_code == 2
+        assert "--definitions-from" in refused.stderr
+    folder = ("--definitions-from", OWN)
+    for found in cases:
+        assert judged(**found).exit_code == 0
 
 
 def test_stdin_is_a_side_but_not_both(run: Run, root: Path) -> None:
@@ -323,8 +373,7 @@ def test_what_cannot_be_judged_is_neither_yes_nor_no(
     arguments: tuple[str | Path, ...],
     says: str,
 ) -> None:
-    missing = NotFound(404, "NotFound", "not found")
-    monkeypatch.setattr(checkpoint_sources, "Client", Server(missing))
+    monkeypatch.setattr(checkpoint_sources, "Client", Server())
     other = write("other.yaml", ("type: canary-ready-component", "type: webservice"))
     broken = write("broken.yaml", ("kind: Application", "kind: ["))
     words = [str(a).format(other=other, broken=broken) for a in arguments]
