@@ -132,6 +132,25 @@ def test_a_workload_that_changes_its_kind_is_the_same_one() -> None:
     assert changed(component(workload()), component(stateful)) is Change.BUSINESS
 
 
+def test_a_further_workload_is_the_products_and_its_update_counts() -> None:
+    job = {**workload("migrate:1", "job:1"), "kind": "Job"}
+    both = component(workload(), job)
+    assert changed(component(workload()), both) is Change.BUSINESS
+    assert changed(both, component(workload())) is Change.BUSINESS
+    newer = component(workload(), {**workload("migrate:2", "job:1"), "kind": "Job"})
+    assert changed(both, newer) is Change.PLATFORM
+
+
+def test_config_that_both_parts_use_is_the_products() -> None:
+    def shared(value: str) -> Component:
+        found = workload()
+        used = {"name": "init", "image": "i", "envFrom": [{"configMapRef": {"name": "env"}}]}
+        found["spec"]["template"]["spec"]["initContainers"] = [used]
+        return component(found, config("ConfigMap", "env", value))
+
+    assert changed(shared("a"), shared("b")) is Change.BUSINESS
+
+
 def test_a_report_says_everything_of_a_conflict() -> None:
     before: Side = {SHOP: component(workload())}
     after: Side = {SHOP: component(workload("init:2", "shop:2"), definition=V2)}

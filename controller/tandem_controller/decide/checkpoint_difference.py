@@ -83,20 +83,34 @@ def _workloads(
     before: dict[Key, Obj], after: dict[Key, Obj], containers: Containers
 ) -> Iterator[Difference]:
     """Yield what differs in the workloads; one that changed its kind or name is still the same."""
-    kept = [key for key in before if key in after]
-    went = [key for key in before if key not in after]
-    came = [key for key in after if key not in before]
     several = len(before | after) > 1
-    for old, new in (*zip(kept, kept, strict=True), *zip_longest(went, came)):
-        left, right = before.get(old, {}), after.get(new, {})
-        name = " ".join(new or old)
-        place = f"{name} " if several else ""
+    for old, new in _pairs(before, after):
         if old != new:
-            came_from, goes_to = (" ".join(key) if key else "" for key in (old, new))
-            yield Difference(part=Part.OPERATIONS, what="workload", before=came_from, after=goes_to)
-        yield from _template(pod_template(left) or {}, pod_template(right) or {}, containers, place)
-        if _beside_the_template(left) != _beside_the_template(right):
-            yield Difference(part=Part.OPERATIONS, what=f"{name} (outside its pod template)")
+            yield _came_or_went(old, new)
+        if old and new:
+            place = f"{' '.join(new)} " if several else ""
+            yield from _workload(before[old], after[new], containers, place)
+
+
+def _pairs(before: Iterable[Key], after: Iterable[Key]) -> Iterator[tuple[Key | None, Key | None]]:
+    """Pair workloads by kind and name, then what is left in its order."""
+    old, new = list(before), list(after)
+    yield from ((key, key) for key in old if key in new)
+    yield from zip_longest((k for k in old if k not in new), (k for k in new if k not in old))
+
+
+def _came_or_went(old: Key | None, new: Key | None) -> Difference:
+    """A workload alone on its side is the product's; nothing of it runs on the other."""
+    part = Part.OPERATIONS if old and new else Part.BUSINESS
+    before, after = (" ".join(key) if key else "" for key in (old, new))
+    return Difference(part=part, what="workload", before=before, after=after)
+
+
+def _workload(old: Obj, new: Obj, containers: Containers, place: str) -> Iterator[Difference]:
+    yield from _template(pod_template(old) or {}, pod_template(new) or {}, containers, place)
+    if _beside_the_template(old) != _beside_the_template(new):
+        what = f"{' '.join(_key(new))} (outside its pod template)"
+        yield Difference(part=Part.OPERATIONS, what=what)
 
 
 def _template(before: Obj, after: Obj, containers: Containers, place: str) -> Iterator[Difference]:
