@@ -12,7 +12,7 @@ import pytest
 from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
 from tandem_controller.install import CRD, apply, install_crds
-from tandem_controller.keys import TOGETHER
+from tandem_controller.keys import RECORD_ROLLOUT, TOGETHER
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.errors import Invalid
 from tandem_controller.kube.resource import Resource
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.cluster
 Obj = dict[str, Any]
 
 APPLICATIONS = Resource("core.oam.dev", "v1beta1", "applications", "Application")
+RECORDS = Resource("tandem.oam.dev", "v1alpha1", "releaserecords", "ReleaseRecord")
 WEBHOOKS = Resource(
     "admissionregistration.k8s.io",
     "v1",
@@ -100,10 +101,10 @@ def _judging(configuration: Obj | None) -> bool:
     return any("applications" in w["name"] for w in (configuration or {}).get("webhooks", ()))
 
 
-def properties(**changes: object) -> Obj:
+def properties(component: str = "shop", **changes: object) -> Obj:
     stated = {"businessImage": "shop:1", "initImage": "init:1", "replicas": 2, **changes}
-    component = {"name": "shop", "type": "canary-ready-component", "properties": stated}
-    return {"spec": {"components": [component]}}
+    whole = {"name": component, "type": "canary-ready-component", "properties": stated}
+    return {"spec": {"components": [whole]}}
 
 
 async def patch(user: Client, name: str, body: Obj) -> Obj:
@@ -112,9 +113,9 @@ async def patch(user: Client, name: str, body: Obj) -> Obj:
     return decoded
 
 
-async def create(user: Client, name: str) -> None:
+async def create(user: Client, name: str, spec: Obj | None = None) -> None:
     body = {"apiVersion": "core.oam.dev/v1beta1", "kind": "Application", "metadata": {"name": name}}
-    await user.create(APPLICATIONS, body | properties(), "default", field_manager="test")
+    await user.create(APPLICATIONS, body | (spec or properties()), "default", field_manager="test")
 
 
 async def _until_asked(user: Client, name: str, both: Obj) -> str:
@@ -155,3 +156,47 @@ async def test_kubevelas_status_passes_whatever_the_spec_says(user: Client) -> N
         patch_type=PatchType.MERGE,
     )
     assert msgspec.json.decode(raw)["status"] == {"phase": "running"}
+
+
+async def test_a_version_that_a_record_proves_is_gone_back_to_in_one_step(user: Client) -> None:
+    now = properties("cart", businessImage="cart:2", initImage="init:2")
+    back = properties("cart", businessImage="cart:1", initImage="init:1")
+    await create(user, "cart", now)
+    await _until_asked(user, "cart", properties("cart", businessImage="cart:9", initImage="init:9"))
+    await patch(user, "cart", now)
+    with pytest.raises(Invalid):
+        await patch(user, "cart", back)
+    await _record(user, "cart", "cart:1", "init:1")
+    async with asyncio.timeout(30):
+        while True:  # the webhook learns of the record by a watch
+            try:
+                assert (await patch(user, "cart", back))["spec"] == back["spec"]
+                break
+            except Invalid:
+                await asyncio.sleep(0.1)
+
+
+async def _record(user: Client, rollout: str, *images: str) -> None:
+    workload = {"apiVersion": "apps/v1", "kind": "Deployment", "name": rollout, "uid": "u"}
+    spec = {
+        "workload": workload,
+        "fingerprint": "f",
+        "template": {"spec": {"containers": []}},
+        "images": [{"name": image.partition(":")[0], "image": image} for image in images],
+    }
+    body = {
+        "apiVersion": RECORDS.api_version,
+        "kind": RECORDS.kind,
+        "metadata": {"name": rollout, "labels": {RECORD_ROLLOUT: rollout}},
+        "spec": spec,
+    }
+    await user.create(RECORDS, body, "default", field_manager="test")
+    attempt = {"startedAt": "2026-01-01T00:00:00Z", "outcome": "Completed"}
+    await user.patch(
+        RECORDS,
+        rollout,
+        {"status": {"attempts": [attempt]}},
+        "default",
+        subresource="status",
+        patch_type=PatchType.MERGE,
+    )

@@ -110,6 +110,7 @@ class _Process:
             host=self._settings.host,
             port=self._settings.port,
             checkpoint=self._settings.checkpoint,
+            proven=self._cache.proven,
         )
         bundle = await self._first_bundle(stopping)
         if bundle is None:
