@@ -45,11 +45,11 @@ class TandemProcess:
         return cls(cluster, name, "run", *health)
 
     @classmethod
-    def webhook(cls, cluster: DevCluster) -> TandemProcess:
-        """Return the webhooks, which the API server calls by URL."""
+    def webhook(cls, cluster: DevCluster, *more: str) -> TandemProcess:
+        """Return the webhooks, which the API server calls by URL; `more` are further options."""
         url = "https://127.0.0.1:0"
         address = ("--host", "127.0.0.1", "--port", "0", "--url", url, "--drain-seconds", "0")
-        return cls(cluster, "tandem-webhook", "webhook", *address)
+        return cls(cluster, "tandem-webhook", "webhook", *address, *more)
 
     def start(self) -> None:
         """Start it; the log goes on where it was."""

@@ -63,6 +63,11 @@ COMPONENT_VERSION = "tandem.oam.dev/component-version"
 Definitions that carry it hold no image: their Applications state all of them.
 """
 
+TOGETHER = "tandem.oam.dev/together"
+"""Annotation on an Application: why a component update and a business release may go out
+together. It counts in the one change that brings it or gives it another value.
+"""
+
 RECORD_ROLLOUT = "tandem.oam.dev/rollout"
 """Label on a ReleaseRecord: the Rollout that it belongs to."""
 

@@ -138,6 +138,7 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "rules": inputs.monitoring.rules,
         "dashboard": msgspec.json.encode(inputs.monitoring.dashboard).decode(),
         "example": inputs.example,
+        "platform_properties": sorted({p for d in inputs.definitions for p in d.platform}),
     }
     values["parameters"] = _parameter_rows(cuetext.render("addon/parameter.cue.j2", values))
     return values

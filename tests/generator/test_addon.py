@@ -71,6 +71,21 @@ def test_parameters_arrive(files: Mapping[str, str]) -> None:
     assert topology[0]["properties"] == {"clusters": ["a", "b"]}
 
 
+def test_the_checkpoint_knows_the_platform_parameters_of_the_definitions(
+    files: Mapping[str, str],
+) -> None:
+    def options(arguments: Mapping[str, Any]) -> list[str]:
+        deployment = objects(compiled(files, "output", arguments))["tandem-controller"][0]
+        command = deployment["spec"]["template"]["spec"]["containers"][1]["command"]
+        return list(command[command.index("--checkpoint") :])
+
+    platform = ["initArgs", "initCommand", "initEnv", "initImage", "initResources"]
+    patterns = [word for name in platform for word in ("--checkpoint-platform", name)]
+    assert options({}) == ["--checkpoint", "off", *patterns]
+    arguments = {"checkpoint": "deny", "checkpointPlatform": ["proxy*"]}
+    assert options(arguments) == ["--checkpoint", "deny", "--checkpoint-platform", "proxy*"]
+
+
 def test_crds_can_be_left_to_others_and_are_never_deleted(files: Mapping[str, str]) -> None:
     application = compiled(files, "output", {"installCRDs": False})
     assert objects(application)["tandem-crds"] == []
