@@ -12,6 +12,7 @@ from tandem_generator.definitionfile import Template
 from tandem_generator.evaluate import Definition
 
 _NAME = "probe"
+"""Name of the Application, its component and its image when a definition is tried."""
 
 
 def definition(template: Template) -> Definition:
@@ -38,19 +39,23 @@ def probing_context(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     metadata = application.Metadata(_NAME)
     spec = application.Spec((component,))
     app = application.Application("core.oam.dev/v1beta1", "Application", metadata, spec)
-    return {**application.context(app, component, "default"), "output": _WORKLOAD, "outputs": {}}
+    return with_workload(application.context(app, component, "default"), _NAME)
 
 
-_WORKLOAD = {
-    "apiVersion": "apps/v1",
-    "kind": "Deployment",
-    "metadata": {"name": _NAME},
-    "spec": {
-        "selector": {"matchLabels": {"app.oam.dev/component": _NAME}},
-        "template": {
-            "metadata": {"labels": {"app.oam.dev/component": _NAME}},
-            "spec": {"containers": [{"name": _NAME, "image": _NAME}]},
-        },
-    },
-}
-"""What a trait may look at in `context.output`."""
+def with_workload(context: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a context with what a trait may look at: the component's workload."""
+    return {**context, "output": _workload(name), "outputs": {}}
+
+
+def _workload(name: str) -> dict[str, Any]:
+    labels = {"app.oam.dev/component": name}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": name, "image": _NAME}]},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    }

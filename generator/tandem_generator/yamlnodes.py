@@ -36,12 +36,14 @@ class YamlDefinition(msgspec.Struct, frozen=True):
 
     `cue` is its embedded template. In a block scalar (`|`), line n of the template is line
     `first_line + n - 1` of the file and `indent` spaces stand before it; in any other style
-    all its lines count as the one on which it begins, and it has no indent.
+    all its lines count as the one on which it begins, and it has no indent. `version_line` is
+    0 where there is no version.
     """
 
     name: str = ""
     kind: str = ""
     version: str = ""
+    version_line: int = 0
     cue: str | None = None
     first_line: int = 1
     indent: int | None = 0
@@ -99,12 +101,14 @@ def _flattened(node: yaml.Node) -> Iterator[yaml.Node]:
 
 def _definition(root: yaml.Node, lines: list[str]) -> YamlDefinition:
     word = _at(root, "kind").removesuffix("Definition")
-    version = _at(root, "spec", "version")
+    annotated = _descend(root, "metadata", "annotations", _VERSION_ANNOTATION)
+    version = _descend(root, "spec", "version") or annotated
     template = _descend(root, "spec", "schematic", "cue", "template")
     found = YamlDefinition(
         name=_at(root, "metadata", "name"),
         kind=_KINDS.get(word, word.lower()),
-        version=version or _at(root, "metadata", "annotations", _VERSION_ANNOTATION),
+        version=str(version.value) if isinstance(version, yaml.ScalarNode) else "",
+        version_line=version.start_mark.line + 1 if version else 0,
         scalars=tuple(_scalars(_descend(root, "spec", "schematic"), ())),
     )
     return _with_cue(found, template, lines) if isinstance(template, yaml.ScalarNode) else found

@@ -177,6 +177,14 @@ def test_a_container_that_only_rendering_shows_is_found() -> None:
     assert semver.compare(template(old), template(new)).step is Step.MAJOR
 
 
+def test_what_only_a_new_requirement_changes_is_no_reason_of_its_own() -> None:
+    old = 'output: image: "a:1"\nparameter: {}'
+    new = "output: image: parameter.image\nparameter: image: string"
+    assert [(s, m) for _, s, m in reasons(old, new)] == [
+        ("major", "the required parameter image was added: every Application has to give it")
+    ]
+
+
 def test_what_cannot_be_rendered_is_said_and_compared_by_text() -> None:
     old = 'import "vela/op"\n' + 'it: type: "component"\ntemplate: {x: op.#Y, parameter: {}}\n'
     read = [

@@ -171,6 +171,21 @@ def operands(expression: Expression, operator: str) -> Iterator[Expression]:
         yield expression
 
 
+def inside(node: Node) -> Iterator[Node]:
+    """Yield a node and every node in it, outer ones first."""
+    yield node
+    for name in node.__struct_fields__:
+        value = getattr(node, name)
+        for child in value if isinstance(value, tuple) else (value,):
+            if isinstance(child, Node):
+                yield from inside(child)
+
+
+def holds(outer: Node, inner: Node) -> bool:
+    """Whether one node lies in the other, or is it."""
+    return outer.start <= inner.start and inner.end <= outer.end
+
+
 def fields(struct: Struct) -> Iterator[Field]:
     """Yield the fields that stand directly in a struct."""
     return (e for e in struct.elements if isinstance(e, Field))

@@ -72,14 +72,10 @@ def _items(bound: Bound) -> Iterator[tuple[Bound, n.Expression | None]]:
 
 def _condition(items: n.Items, item: Bound) -> n.Expression | None:
     for element in items.elements:
-        if isinstance(element, n.Comprehension) and _holds(element, item.expression):
+        if isinstance(element, n.Comprehension) and n.holds(element, item.expression):
             conditions = [c.condition for c in element.clauses if isinstance(c, n.If)]
             return conditions[0] if conditions else None
     return None
-
-
-def _holds(outer: n.Node, inner: n.Node) -> bool:
-    return outer.start <= inner.start and inner.end <= outer.end
 
 
 def _is_given(item: Bound) -> bool:

@@ -21,16 +21,18 @@ _LISTS = ("initContainers", "containers")
 
 def compare(old: Template, new: Template) -> tuple[list[Reason], tuple[str, ...]]:
     """Return the reasons that rendering shows, and a note where it cannot be done."""
+    one, other = (probe.properties(schema.parameters(t.body)) for t in (old, new))
     try:
-        before, after = _render(old), _render(new)
+        before, after = _render(old, one), _render(new, other)
     except (cue.CueError, evaluate.ParameterError, msgspec.DecodeError) as e:
         first = str(e).strip().partition("\n")[0]
         return [], (f"compared by text only, the smallest Application does not render: {first}",)
-    return list(_reasons(old, new, _objects(before), _objects(after))), ()
+    reasons = _reasons(old, new, _objects(before), _objects(after))
+    # Where one has to give more than before, a difference may be what it gives.
+    return [r for r in reasons if r.step > Step.PATCH or one == other], ()
 
 
-def _render(template: Template) -> Rendered:
-    properties = probe.properties(schema.parameters(template.body))
+def _render(template: Template, properties: dict[str, Any]) -> Rendered:
     context = cuetemplate.probing_context(template.name, properties)
     return evaluate.evaluate(cuetemplate.definition(template), properties, context)
 
