@@ -293,6 +293,16 @@ def test_a_template_that_is_no_block_is_refused() -> None:
         rewritten(text, "it.yaml")
 
 
+def test_a_default_that_is_a_whole_list_is_refused() -> None:
+    template = """
+        output: containers: parameter.sides
+        parameter: sides: *[{name: "a", image: "a:1"}] | [...{...}]
+    """
+    with pytest.raises(source.SourceError, match="`a:1` is deep in a default") as caught:
+        rewritten(cue(template))
+    assert caught.value.line == 8
+
+
 def test_what_only_passes_a_closed_schema_is_refused_with_the_reason() -> None:
     template = '#P: {b: *1 | int}\noutput: {kind: "X", image: "a:1"}\nparameter: #P'
     _, old, new, planned = rewritten(cue(template))

@@ -163,6 +163,39 @@ def test_containers_of_joined_lists_are_found() -> None:
     assert rows(template) == [(1, "warning", "sidecar")]
 
 
+def test_a_container_before_the_main_one_is_a_sidecar_all_the_same() -> None:
+    template = """
+        output: containers: [
+          {name: "proxy", image: parameter.proxyImage},
+          {name: context.name, image: parameter.image},
+        ]
+        parameter: {image: string, proxyImage: string}
+    """
+    assert rows(template) == [(2, "warning", "sidecar")]
+
+
+def test_containers_in_a_parameters_default_are_found() -> None:
+    template = """
+        output: {
+          containers: [{name: context.name, image: parameter.image}] + parameter.sides
+          initContainers: parameter.inits
+        }
+        parameter: {
+          image: string
+          sides: *[{name: "proxy", image: "proxy:1"}] | [...{name: string, image: string}]
+          inits: [...{name: *"init" | string, image: string}]
+        }
+    """
+    found = findings(template)
+    assert [(f.line - 4, f.severity.value, f.kind.value) for f in found] == [
+        (7, "error", "sidecar"),
+        (7, "error", "image-default"),
+    ]
+    assert found[0].message == (
+        "the sidecar `proxy` is in the default of the parameter sides, with its image"
+    )
+
+
 def test_a_trait_that_adds_a_container_is_told_from_one_that_changes_the_main_one() -> None:
     template = """
         patch: spec: template: spec: containers: [

@@ -80,6 +80,14 @@ class _Work:
         return found[-1] if found else None
 
     def _without_default(self, field: n.Field, text: n.Text) -> None:
+        if any(
+            isinstance(x, n.Unary) and x.operator == "*" and n.holds(x, field) for x in self._nodes
+        ):
+            message = (
+                f"`{text.value}` is deep in a default: take the default away and let the "
+                "Applications give it"
+            )
+            raise self.template.error(text.start, message)
         operands = list(n.operands(field.value, "|"))
         others = [o for o in operands if not n.holds(o, text)]
         written = [self.template.text[o.start : o.end] for o in others]

@@ -87,7 +87,6 @@ def _texts(values: tuple[v.Value, ...]) -> Iterator[int]:
 
 def _container(template: Template, container: lc.Container, fixed: bool) -> Finding:
     struct = container.struct
-    word = "init container" if container.kind is Kind.INIT_CONTAINER else "sidecar"
     return Finding(
         file=template.file,
         line=template.line(struct.start),
@@ -95,17 +94,21 @@ def _container(template: Template, container: lc.Container, fixed: bool) -> Find
         kind=container.kind,
         definition=_named(template),
         path=container.visit.path,
-        message=f"the {word} `{container.name}` is part of the template{_when(template, container)}"
-        + (", with its image" if fixed else ""),
+        message=_stated(template, container) + (", with its image" if fixed else ""),
         remedy=_REMEDY_CONTAINER[fixed],
         start=struct.start,
         end=struct.end,
     )
 
 
-def _when(template: Template, container: lc.Container) -> str:
+def _stated(template: Template, container: lc.Container) -> str:
+    word = "init container" if container.kind is Kind.INIT_CONTAINER else "sidecar"
+    what = f"the {word} `{container.name}` is"
+    if container.parameter is not None:
+        return f"{what} in the default of the parameter {'.'.join(container.parameter[:-1])}"
     guard = container.optional
-    return f" where {template.text[guard.start : guard.end]}" if guard is not None else ""
+    condition = f" where {template.text[guard.start : guard.end]}" if guard is not None else ""
+    return f"{what} part of the template{condition}"
 
 
 def check_other(file: str, definition: YamlDefinition) -> tuple[Finding, ...]:

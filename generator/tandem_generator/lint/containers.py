@@ -18,8 +18,9 @@ _LISTS = {"initContainers": Kind.INIT_CONTAINER, "containers": Kind.SIDECAR}
 class Container(msgspec.Struct, frozen=True):
     """A container whose name, and so whose presence, the definition states.
 
-    `main` is the component's own: the first of `containers`, or the one named by the
-    Application. `optional` is the condition of an `if` around it.
+    `main` is the component's own: the one that the Application or `context.name` names, else the
+    first of `containers`. `optional` is the condition of an `if` around it. `parameter` is the
+    path of the list whose default it is part of, None where it is part of the template.
     """
 
     visit: Visit
@@ -28,6 +29,14 @@ class Container(msgspec.Struct, frozen=True):
     struct: n.Struct
     images: tuple[Bound, ...]
     main: bool = False
+    optional: n.Expression | None = None
+    parameter: tuple[str, ...] | None = None
+
+
+class _Item(msgspec.Struct, frozen=True, eq=False):
+    """An item of a list of containers, and the condition under which it is there."""
+
+    bound: Bound
     optional: n.Expression | None = None
 
 
@@ -41,33 +50,38 @@ def containers(visits: list[Visit]) -> list[Container]:
     return sorted(found.values(), key=lambda c: c.struct.start)
 
 
-def _of_list(visit: Visit) -> Iterator[Container]:
-    kind = _LISTS[visit.field.name]
-    whole = list(_items(visit.bound))
-    owned = [
-        (struct, optional)
-        for item, optional in whole
-        if not _is_given(item)
-        for struct in ends(item)
-        if isinstance(struct.expression, n.Struct) and struct.parameter is None
+def _of_list(visit: Visit) -> list[Container]:
+    kind, patched = _LISTS[visit.field.name], visit.path.startswith("patch")
+    items = [
+        _Item(end, item.optional)
+        for item in _items(visit.bound)
+        for end in ends(item.bound)
+        if isinstance(end.expression, n.Struct)
     ]
-    patched = visit.path.startswith("patch")
-    for index, (struct, optional) in enumerate(owned):
-        container = _container(visit, kind, struct, optional)
-        if container is not None and (container.images or not patched):
-            is_main = kind is Kind.SIDECAR and index == 0 and not patched
-            yield msgspec.structs.replace(container, main=container.main or is_main)
+    found = [c for item in items if (c := _container(visit, kind, item)) is not None]
+    named = any(c.main for c in found)
+    first = next((c for c in found if c.parameter is None), None)
+    return [
+        msgspec.structs.replace(c, main=c.main or _is_first(c, first, named=named or patched))
+        for c in found
+        if c.images or not patched
+    ]
 
 
-def _items(bound: Bound) -> Iterator[tuple[Bound, n.Expression | None]]:
-    """Yield the items of a list, each with the condition under which it is there."""
+def _is_first(container: Container, first: Container | None, *, named: bool) -> bool:
+    return container is first and not named and container.kind is Kind.SIDECAR
+
+
+def _items(bound: Bound) -> Iterator[_Item]:
+    """Yield the items of a list; what `...` allows in a parameter is a type and no item."""
     for end in ends(bound):
         expression = end.expression
         if isinstance(expression, n.Items):
-            for item in elements(end):
-                yield item, _condition(expression, item)
+            types = [e.value for e in expression.elements if isinstance(e, n.Rest)]
+            items = [i for i in elements(end) if i.expression not in types]
+            yield from (_Item(item, _condition(expression, item)) for item in items)
         elif isinstance(expression, n.Binary | n.Call):
-            yield from ((item, None) for item in elements(end))
+            yield from (_Item(item) for item in elements(end))
 
 
 def _condition(items: n.Items, item: Bound) -> n.Expression | None:
@@ -78,25 +92,24 @@ def _condition(items: n.Items, item: Bound) -> n.Expression | None:
     return None
 
 
-def _is_given(item: Bound) -> bool:
-    return item.parameter is not None
-
-
-def _container(
-    visit: Visit, kind: Kind, struct: Bound, optional: n.Expression | None
-) -> Container | None:
-    names = [value for m in members(struct, "name") for value in v.values(m)]
+def _container(visit: Visit, kind: Kind, item: _Item) -> Container | None:
+    """Return a container that the definition names, or the main one; None for the others."""
+    struct = item.bound.expression
+    assert isinstance(struct, n.Struct)
+    names = [value for m in members(item.bound, "name") for value in v.values(m)]
     held = [value for value in names if not isinstance(value, v.Given)]
-    images = tuple(members(struct, "image"))
-    assert isinstance(struct.expression, n.Struct)
-    if names and not held:
-        # Named by the Application or by `context.name`: the component's own, or its wish.
-        name = "(named by the Application)"
-        main = kind is Kind.SIDECAR
-        return Container(visit, kind, name, struct.expression, images, main=main) if main else None
-    guards = visit.guards[-1] if visit.guards else None
+    main = bool(names) and not held and kind is Kind.SIDECAR
+    if names and not held and not main:
+        return None
     return Container(
-        visit, kind, _name(held), struct.expression, images, optional=optional or guards
+        visit=visit,
+        kind=kind,
+        name=_name(held),
+        struct=struct,
+        images=tuple(members(item.bound, "image")),
+        main=main,
+        optional=item.optional or (visit.guards[-1] if visit.guards else None),
+        parameter=item.bound.parameter,
     )
 
 
