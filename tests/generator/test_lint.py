@@ -3,6 +3,8 @@
 from textwrap import dedent, indent
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tandem_generator import definitionfile, lint, source
 
@@ -72,6 +74,10 @@ BY_TAG = 'output: image: "\\(parameter.name):\\(parameter.tag)"'
         ('_tool: "a:1"\noutput: image: _tool', [(1, "error", FIXED)]),
         ('let tool = "a:1"\noutput: image: tool', [(1, "error", FIXED)]),
         ('#All: {tool: "a:1"}\noutput: image: #All.tool', [(1, "error", FIXED)]),
+        (
+            '#All: {if parameter.x {tool: "a:1"}}\noutput: image: #All.tool',
+            [(1, "error", FIXED)],
+        ),
         ('_all: [{image: "a:1"}]\noutput: containers: _all', [(1, "error", FIXED)]),
         # One text that two fields use is one finding.
         ('_tool: "a:1"\noutput: {x: image: _tool, y: image: _tool}', [(1, "error", FIXED)]),
@@ -215,6 +221,30 @@ def test_a_finding_says_what_why_and_what_to_do() -> None:
         "the definition, outside every release, and applying the old Application does not bring "
         "it back. Make it a required parameter (`tandem decouple` does)."
     )
+
+
+VALUES = (
+    *(
+        '"a:1"',
+        "x",
+        "y",
+        "parameter.x",
+        "y.image",
+        "x[0]",
+        "[x, y]",
+        "{image: x}",
+        "null",
+        "string",
+    ),
+    *('*"b:1" | string', "x & y", "x | y", "x + y", '"\\(x):\\(y)"', "[for z in x {image: z}]"),
+    *("[if x {y}, x][0]", "list.Concat([x, y])", "[...{image: x}]", 'strings.Join([x, y], ":")'),
+)
+LABELS = ("x", "y", "image", "containers", "initContainers", "parameter", "#S", "_h", "name")
+
+
+@given(st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(VALUES)), max_size=8))
+def test_names_may_lead_anywhere_and_lint_ends(fields: list[tuple[str, str]]) -> None:
+    findings("\n".join(f"{label}: {value}" for label, value in fields))
 
 
 def test_a_template_that_refers_to_itself_is_read_to_its_end() -> None:

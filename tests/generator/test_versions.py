@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tandem_generator import project, source, versions
+from tandem_generator import definitions, project, source, versions
 
 
 @pytest.fixture
@@ -63,6 +63,15 @@ def test_a_version_that_steps_too_little_is_refused_with_the_reason(
         'parameter workPath has the default `"/data"` and had `"/work"`: Applications that leave '
         "it out change), raise `version` to 2.0.0; `tandem semver` lists all reasons"
     )
+
+
+def test_what_the_lock_knows_already_is_not_judged_again(blueprints: Path, tmp_path: Path) -> None:
+    edit(blueprints, "default: /work", "default: /data")
+    edit(blueprints, "version: 1.1.0", "version: 1.1.1")
+    lock = versions.load(blueprints / versions.FILE)
+    released = versions.extend(lock, definitions.generate(blueprints))
+    (blueprints / versions.FILE).write_text(versions.dump(released), encoding="utf-8")
+    assert project.definitions_only(blueprints, tmp_path / "out").files
 
 
 @pytest.mark.parametrize(("old", "new"), [("", "gone"), ("version", "VERSION")])

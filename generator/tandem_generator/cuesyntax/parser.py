@@ -181,8 +181,11 @@ class _Parser:
 
     def _field(self, field: n.Field) -> n.Field:
         inner = self._field_or_embedding()
-        nested = isinstance(inner, n.Field)
-        value = n.Struct(inner.start, inner.end, (inner,)) if nested else _value(inner)
+        value: n.Expression = (
+            n.Struct(inner.start, inner.end, (inner,))
+            if isinstance(inner, n.Field)
+            else inner.value
+        )
         while self._accept("attribute"):
             pass
         return msgspec.structs.replace(field, end=value.end, value=value)
@@ -259,7 +262,8 @@ class _Parser:
         if self._is("{"):
             return self._struct()
         if self._accept("["):
-            elements = self._list_elements()
+            elements = self._elements("]")
+            self._expect("]")
             return n.Items(token.start, self._end(), elements)
         if not self._accept("("):
             raise self._unexpected("a value")
@@ -267,11 +271,6 @@ class _Parser:
         self._accept(",")
         self._expect(")")
         return value
-
-    def _list_elements(self) -> tuple[n.Declaration, ...]:
-        elements = self._elements("]")
-        self._expect("]")
-        return elements
 
     def _struct(self) -> n.Struct:
         start = self._expect("{").start
@@ -299,8 +298,3 @@ def _label_name(label: n.Expression) -> str:
     if isinstance(label, n.Name):
         return label.name
     return label.value if isinstance(label, n.Text) else ""
-
-
-def _value(inner: n.Field | n.Embedding) -> n.Expression:
-    assert isinstance(inner, n.Embedding)
-    return inner.value

@@ -80,13 +80,15 @@ def clause(clauses: tuple[n.For | n.If | n.Let, ...], scope: Scope) -> Scope:
     return scope
 
 
-Seen: TypeAlias = frozenset[tuple[int, int, bool]]
+Key: TypeAlias = tuple[int, int, bool, bool]
+Seen: TypeAlias = frozenset[Key]
 """The expressions on the way: one that leads back to itself leads nowhere."""
 
 
-def key(bound: Bound) -> tuple[int, int, bool]:
-    """Return what tells an expression from others on one way."""
-    return (bound.expression.start, bound.expression.end, bound.element)
+def key(bound: Bound) -> Key:
+    """Return what tells an expression from others; in a circle, paths would grow for ever."""
+    expression = bound.expression
+    return (expression.start, expression.end, bound.element, bound.parameter is not None)
 
 
 def ends(bound: Bound, seen: Seen = frozenset()) -> Iterator[Bound]:
@@ -94,14 +96,20 @@ def ends(bound: Bound, seen: Seen = frozenset()) -> Iterator[Bound]:
 
     What nothing declares (a type, `context`, a package) ends as itself.
     """
-    if key(bound) in seen:
+    yield from _ends(bound, seen, set())
+
+
+def _ends(bound: Bound, seen: Seen, done: set[Key]) -> Iterator[Bound]:
+    """Follow each expression once: a second way to it (`done`) leads to the same ends."""
+    if key(bound) in seen or key(bound) in done:
         return
+    done.add(key(bound))
     seen = seen | {key(bound)}
     targets = _operands(bound) or step(bound, seen)
     if not targets:
         yield bound
     for each in targets:
-        yield from ends(each, seen)
+        yield from _ends(each, seen, done)
 
 
 def step(bound: Bound, seen: Seen = frozenset()) -> list[Bound]:
@@ -109,7 +117,7 @@ def step(bound: Bound, seen: Seen = frozenset()) -> list[Bound]:
     expression = bound.expression
     if bound.element:
         sources = ends(msgspec.structs.replace(bound, element=False), seen)
-        return [e for source in sources for e in elements(source)]
+        return [e for source in sources for e in elements(source, seen)]
     if isinstance(expression, n.Name):
         found = bound.scope.find(expression.name)
         return [f if bound.parameter is None else _through(f, bound) for f in found]
@@ -118,7 +126,7 @@ def step(bound: Bound, seen: Seen = frozenset()) -> list[Bound]:
     if isinstance(expression, n.Index) and isinstance(expression.index, n.Text):
         return _members(bound.of(expression.base), expression.index.value, seen)
     if isinstance(expression, n.Index):
-        return [e for base in ends(bound.of(expression.base), seen) for e in elements(base)]
+        return [e for b in ends(bound.of(expression.base), seen) for e in elements(b, seen)]
     return []
 
 
@@ -139,46 +147,49 @@ def _through(found: Bound, bound: Bound) -> Bound:
 
 
 def _members(base: Bound, name: str, seen: Seen) -> list[Bound]:
-    return [m for end in ends(base, seen) for m in members(end, name)]
+    return [m for end in ends(base, seen) for m in members(end, name, seen)]
 
 
-def members(bound: Bound, name: str) -> Iterator[Bound]:
+def members(bound: Bound, name: str, seen: Seen = frozenset()) -> Iterator[Bound]:
     """Yield the values of a field of a struct, wherever in it the field is stated."""
     if isinstance(bound.expression, n.Struct):
-        for field, scope in stated(bound.expression, bound.scope):
+        for field, scope in stated(bound.expression, bound.scope, seen):
             if field.name in {name, ""}:
                 yield bound.of(field.value, scope).below(name)
 
 
-def stated(struct: n.Struct, outer: Scope) -> Iterator[tuple[n.Field, Scope]]:
+def stated(
+    struct: n.Struct, outer: Scope, seen: Seen = frozenset()
+) -> Iterator[tuple[n.Field, Scope]]:
     """Yield the fields of a struct, with those under its `if`, `for` and embedded structs."""
     scope = enter(struct, outer)
     for element in struct.elements:
         if isinstance(element, n.Field):
             yield element, scope
         elif isinstance(element, n.Comprehension):
-            yield from stated(element.body, clause(element.clauses, scope))
+            yield from stated(element.body, clause(element.clauses, scope), seen)
         elif isinstance(element, n.Embedding):
-            for end in ends(Bound(element.value, scope)):
-                if isinstance(end.expression, n.Struct) and end.expression is not struct:
-                    yield from stated(end.expression, end.scope)
+            embedded = Bound(element.value, scope)
+            for end in ends(embedded, seen):
+                if isinstance(end.expression, n.Struct):
+                    yield from stated(end.expression, end.scope, seen | {key(embedded)})
 
 
-def elements(bound: Bound) -> list[Bound]:
+def elements(bound: Bound, seen: Seen = frozenset()) -> list[Bound]:
     """Return the elements of a list, or the values of a struct as a `for` walks over them."""
     expression = bound.expression
     inner = bound.below("[]")
     if isinstance(expression, n.Struct):
-        return [inner.of(f.value, s) for f, s in stated(expression, bound.scope)]
+        return [inner.of(f.value, s) for f, s in stated(expression, bound.scope, seen)]
     if isinstance(expression, n.Binary):
         return [
             each
             for side in (expression.left, expression.right)
-            for end in ends(bound.of(side))
-            for each in elements(end)
+            for end in ends(bound.of(side), seen)
+            for each in elements(end, seen | {key(end)})
         ]
     if isinstance(expression, n.Call):
-        return [e for a in expression.arguments for e in _of_argument(bound.of(a))]
+        return [e for a in expression.arguments for e in _of_argument(bound.of(a), seen)]
     found: list[Bound] = []
     for element in expression.elements if isinstance(expression, n.Items) else ():
         if isinstance(element, n.Embedding | n.Rest) and element.value is not None:
@@ -189,12 +200,14 @@ def elements(bound: Bound) -> list[Bound]:
     return found
 
 
-def _of_argument(argument: Bound) -> list[Bound]:
+def _of_argument(argument: Bound, seen: Seen) -> list[Bound]:
     """`list.Concat([a, b])` and `list.FlattenN(a, 1)` have the elements of what they join."""
     found: list[Bound] = []
-    for end in ends(argument):
-        for each in elements(end):
-            inner = [e for deep in ends(each) for e in elements(deep) if _is_list(deep)]
+    for end in ends(argument, seen):
+        seen = seen | {key(end)}
+        for each in elements(end, seen):
+            deeper = [deep for deep in ends(each, seen) if _is_list(deep)]
+            inner = [e for deep in deeper for e in elements(deep, seen | {key(deep)})]
             found.extend(inner or [each])
     return found
 

@@ -46,7 +46,7 @@ class Piece(msgspec.Struct, frozen=True):
 
 def values(bound: Bound) -> tuple[Value, ...]:
     """Return the alternatives of an expression."""
-    return tuple(_values(bound, default=False, depth=0))
+    return tuple(_values(bound, default=False, seen=frozenset()))
 
 
 def pieces(composed: Composed) -> tuple[str, tuple[Piece, ...]]:
@@ -82,43 +82,38 @@ def says_something(text: str) -> bool:
     return bool(_WORD.search(text))
 
 
-def _values(bound: Bound, *, default: bool, depth: int) -> Iterator[Value]:
-    for end, marked in _alternatives(bound, default=default, seen=frozenset()):
-        yield from _of_end(end, default=marked, depth=depth)
+def _values(bound: Bound, *, default: bool, seen: Seen) -> Iterator[Value]:
+    for end, marked in _alternatives(bound, default=default, seen=seen):
+        yield from _of_end(end, default=marked, seen=seen | {key(bound)})
 
 
-def _of_end(end: Bound, *, default: bool, depth: int) -> Iterator[Value]:
+def _of_end(end: Bound, *, default: bool, seen: Seen) -> Iterator[Value]:
     expression = end.expression
     if isinstance(expression, n.Text):
         yield Held(expression, end.parameter, default) if expression.value else Given()
     elif isinstance(expression, n.Interpolation):
-        yield _composed([end.of(part) for part in expression.parts], depth)
+        yield _composed([end.of(part) for part in expression.parts], seen | {key(end)})
     elif isinstance(expression, n.Binary) and expression.operator == "+":
-        yield _composed([end.of(o) for o in n.operands(expression, "+")], depth)
+        parts = [end.of(operand) for operand in n.operands(expression, "+")]
+        yield _composed(parts, seen | {key(end)})
     elif isinstance(expression, n.Call):
-        yield from _of_call(end, expression, depth)
+        yield from _of_call(end, expression, seen | {key(end)})
     elif not (isinstance(expression, n.Scalar) and expression.text == "null"):
         yield Given()
 
 
-_DEEPEST = 12
-"""Texts composed of composed texts."""
+def _composed(parts: list[Bound], seen: Seen) -> Value:
+    return Composed(tuple(_part(part, seen) for part in parts))
 
 
-def _composed(parts: list[Bound], depth: int) -> Value:
-    if depth > _DEEPEST:
-        return Given()
-    return Composed(tuple(_part(part, depth) for part in parts))
-
-
-def _part(part: Bound, depth: int) -> tuple[Value, ...]:
+def _part(part: Bound, seen: Seen) -> tuple[Value, ...]:
     """An empty text in a composition is nothing, and not what the Application gives."""
     if isinstance(part.expression, n.Text):
         return (Held(part.expression, part.parameter),)
-    return tuple(_values(part, default=False, depth=depth + 1)) or (Given(),)
+    return tuple(_values(part, default=False, seen=seen)) or (Given(),)
 
 
-def _of_call(end: Bound, call: n.Call, depth: int) -> Iterator[Value]:
+def _of_call(end: Bound, call: n.Call, seen: Seen) -> Iterator[Value]:
     """`strings.Join(list, separator)` composes; what other functions do is not known here."""
     function = call.function
     if (
@@ -126,10 +121,11 @@ def _of_call(end: Bound, call: n.Call, depth: int) -> Iterator[Value]:
         and function.name == "Join"
         and len(call.arguments) == _JOIN_ARGUMENTS
     ):
-        parts = [e for item in ends(end.of(call.arguments[0])) for e in elements(item)]
+        items = ends(end.of(call.arguments[0]), seen)
+        parts = [e for item in items for e in elements(item, seen)]
         separator = end.of(call.arguments[1])
         joined = [p for part in parts for p in (separator, part)][1:]
-        yield _composed(joined, depth)
+        yield _composed(joined, seen)
     else:
         yield Given()
 
