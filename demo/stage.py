@@ -19,6 +19,7 @@ from devcluster.cluster import DevCluster
 from tandem_cli import details, follow, view
 from tandem_cli.render import render
 from tandem_controller.effect import Kind
+from tandem_controller.keys import REJECTED
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import NotFound
@@ -164,7 +165,8 @@ def user_fields(obj: Mapping[str, Any]) -> dict[str, Any]:
     annotations = {
         key: value
         for key, value in metadata.get("annotations", {}).items()
-        if key != "deployment.kubernetes.io/revision"  # the Deployment controller's counter
+        # The Deployment controller's counter, and Tandem's note that v3 is rejected.
+        if key not in ("deployment.kubernetes.io/revision", REJECTED)
     }
     return {
         "labels": metadata.get("labels", {}),

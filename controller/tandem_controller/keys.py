@@ -14,6 +14,9 @@ CANARY_DEPLOYMENT = "rollouts.kruise.io/canary-deployment"
 ROLLOUT_ID = "rollouts.kruise.io/rollout-id"
 """Label of a workload: the user's own name of a release."""
 
+PUBLISH_VERSION = "tandem.oam.dev/publish-version"
+"""Annotation on a workload: the Application's publishVersion, where it states one."""
+
 BREAK_GLASS = "tandem.oam.dev/break-glass"
 """Label on a workload; "true" lets every update of it pass, without take-over or hold.
 
@@ -39,11 +42,20 @@ RETRY = "tandem.oam.dev/retry"
 Its value names the version's ReleaseRecord, or is empty for the one rejected last.
 """
 
+WISHES = (ROLLBACK, ACCEPT, RETRY)
+"""Annotations by which people ask for something; each is taken away when it is met."""
+
 REJECTED = "tandem.oam.dev/rejected"
 """Annotation on a workload whose last stated version was rolled back: which, and why.
 
 A mirror of the record for health policies, which see the workload alone.
 """
+
+LAST_APPLIED = (
+    "app.oam.dev/last-applied-configuration",
+    "kubectl.kubernetes.io/last-applied-configuration",
+)
+"""Annotations in which appliers keep the manifest that they applied last, as JSON."""
 
 COMPONENT_VERSION = "tandem.oam.dev/component-version"
 """Annotation on a workload: the version of the ComponentDefinition that rendered it.
@@ -51,11 +63,19 @@ COMPONENT_VERSION = "tandem.oam.dev/component-version"
 Definitions that carry it hold no image: their Applications state all of them.
 """
 
+TOGETHER = "tandem.oam.dev/together"
+"""Annotation on an Application: why a component update and a business release may go out
+together. It counts in the one change that brings it or gives it another value.
+"""
+
 RECORD_ROLLOUT = "tandem.oam.dev/rollout"
 """Label on a ReleaseRecord: the Rollout that it belongs to."""
 
 OWNER = RECORD_ROLLOUT
 """Label, too, on what Tandem puts beside the user's objects: it outlives a frozen Rollout."""
+
+DAMAGED = "tandem.oam.dev/damaged"
+"""Annotation on a ReleaseRecord that is not used any more: what is wrong with it."""
 
 OAM_PREFIX = "app.oam.dev/"
 """Labels that KubeVela puts on what an Application renders."""

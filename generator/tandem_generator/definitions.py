@@ -20,13 +20,16 @@ class Generated(msgspec.Struct, frozen=True):
     description: str
     text: str
     blueprint: Path
+    platform: tuple[str, ...] = ()
+    """Parameters that only containers of the platform use."""
 
 
 def generate(blueprints: Path) -> tuple[Generated, ...]:
     """Make the definitions of all blueprints below a folder, sorted by name."""
     components = (component(f) for f in sorted(blueprints.glob("components/*.yaml")))
     traits = (trait(f) for f in sorted(blueprints.glob("traits/*.yaml")))
-    made = (*components, *traits)
+    steps = (step(f) for f in sorted(blueprints.glob("workflowsteps/*.yaml")))
+    made = (*components, *traits, *steps)
     if not made:
         raise source.SourceError(blueprints, 1, "holds no blueprint (components/*.yaml)")
     _check_unique(made)
@@ -38,7 +41,14 @@ def component(file: Path) -> Generated:
     """Make the ComponentDefinition of one blueprint."""
     blueprint = bp.load_component(file)
     text = cuetext.render("component.cue.j2", _values(blueprint, file))
-    return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
+    return Generated(
+        blueprint.name,
+        blueprint.version,
+        blueprint.description,
+        text,
+        file,
+        parameters.of_platform(blueprint),
+    )
 
 
 def trait(file: Path) -> Generated:
@@ -46,6 +56,22 @@ def trait(file: Path) -> Generated:
     blueprint = bp.load_trait(file)
     text = cuetext.render(f"trait-{blueprint.name}.cue.j2", {"blueprint": blueprint})
     return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
+
+
+def step(file: Path) -> Generated:
+    """Make the WorkflowStepDefinition of one blueprint."""
+    blueprint = bp.load_step(file)
+    values = {"blueprint": blueprint, **_KEYS}
+    text = cuetext.render(f"workflowstep-{blueprint.name}.cue.j2", values)
+    return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
+
+
+_KEYS = {
+    "component_version": "tandem.oam.dev/component-version",
+    "sidecars": "tandem.oam.dev/sidecars",
+    "together": "tandem.oam.dev/together",
+}
+"""Annotations that a step reads; the controller's `keys` name them, too."""
 
 
 def _values(blueprint: bp.Blueprint, file: Path) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def whole(root: Path) -> Plan:
         definitions=made,
         crds=addon.load_manifests(api / "crds"),
         admission=addon.load_manifests(api / "admission"),
+        monitoring=addon.load_monitoring(root / "monitoring"),
         example=(root / "examples" / "shop-v1.yaml").read_text(encoding="utf-8"),
     )
     folder = root / "addon" / metadata.name

@@ -63,7 +63,11 @@ def test_definitions_alone_from_other_blueprints(run: Run, project: Path, tmp_pa
     file.write_text(text.replace("version: 1.1.0", "version: 2.0.0"))
     result = run("generate", "--blueprints", project / "definitions", "--to", out)
     assert result.exit_code == 0
-    assert sorted(p.name for p in out.iterdir()) == ["canary-ready-component.cue", "rollout.cue"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "canary-ready-component.cue",
+        "release-checkpoint.cue",
+        "rollout.cue",
+    ]
     rendered = run("render", "examples/shop-v1.yaml", "--definitions", out)
     assert "mountPath: /data" in rendered.stdout
 

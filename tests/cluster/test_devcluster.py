@@ -114,10 +114,17 @@ def test_a_tag_makes_a_container_wait(
 ) -> None:
     api.apply(deployment(name, image))
 
-    eventually(lambda: [pod["status"]["phase"] for pod in pods(api, name)] == [phase] * 2)
-
-    status = pods(api, name)[0]["status"]
-    assert status["containerStatuses"][0]["state"]["waiting"]["reason"] == reason
+    # A pod is Pending before anybody has looked at it.
+    eventually(
+        lambda: (
+            [
+                (status["phase"], container["state"]["waiting"]["reason"])
+                for status in (pod["status"] for pod in pods(api, name))
+                for container in status.get("containerStatuses", ())
+            ]
+            == [(phase, reason)] * 2
+        )
+    )
 
 
 def test_a_bad_init_container_keeps_the_pod_initialising(api: Api) -> None:

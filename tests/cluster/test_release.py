@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tandem_controller import keys
 from tandem_controller.effect import Kind
 from tandem_controller.kube.errors import ApiError
 from tests.cluster import bodies
@@ -80,6 +81,8 @@ async def test_the_old_template_brings_init_and_business_image_back(
     await bed.until_phase("shop", "Healthy")
     assert await _running(bed) == {V1}
     assert await _users_objects(bed) == before
+    note = (await bed.get(Kind.DEPLOYMENT, "shop"))["metadata"]["annotations"][keys.REJECTED]
+    assert "business=shop:v2" in note
 
 
 async def test_canary_style_by_ingress_annotations_releases_and_leaves_no_trace(bed: Bed) -> None:
@@ -116,6 +119,8 @@ async def test_canary_style_rolls_back(bed: Bed) -> None:
     await bed.until_phase("shop", "Healthy")
     assert await _running(bed) == {V1}
     assert await _users_objects(bed) == before
+    note = (await bed.get(Kind.DEPLOYMENT, "shop"))["metadata"]["annotations"][keys.REJECTED]
+    assert "business=shop:v2" in note
 
 
 async def test_a_newer_version_replaces_a_release_in_progress(bed: Bed) -> None:

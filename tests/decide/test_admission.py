@@ -25,7 +25,7 @@ from tandem_controller.decide.admission import (
 )
 from tandem_controller.decide.admission_rollout import admit_rollout, give_back
 from tandem_controller.decide.admission_status import admit_status
-from tandem_controller.decide.admission_workload import admit_workload
+from tandem_controller.decide.admission_workload import Guarded, admit_workload
 from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING
 
 Obj = dict[str, Any]
@@ -87,7 +87,8 @@ def applied(verdict: Verdict, new: Obj) -> Obj:
 
 
 def updated(new: Obj, old: Obj, *rollouts: Rollout, user: str = "ada") -> tuple[Obj, Verdict]:
-    verdict = admit_workload(request(new, old, user=user), rollouts or (KNOWN,), WRITERS)
+    known = [Guarded(rollout=r) for r in rollouts or (KNOWN,)]
+    verdict = admit_workload(request(new, old, user=user), known, WRITERS)
     return applied(verdict, new), verdict
 
 

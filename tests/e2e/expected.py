@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tandem_controller.keys import REJECTED
+
 Obj = dict[str, Any]
 
 _WORK = {"name": "work", "mountPath": "/work"}
@@ -140,13 +142,13 @@ _ASSIGNED_METADATA = (
     "managedFields",
 )
 _ASSIGNED_SPEC = ("clusterIP", "clusterIPs")
-_COUNTER = "deployment.kubernetes.io/revision"
+_NOTES = ("deployment.kubernetes.io/revision", REJECTED)
 
 
 def stated(obj: Mapping[str, Any]) -> Obj:
-    """Return an object without what the API server and the Deployment controller own."""
+    """Return an object as its user stated it, without what controllers note on it."""
     metadata = {k: v for k, v in obj["metadata"].items() if k not in _ASSIGNED_METADATA}
-    annotations = {k: v for k, v in metadata.pop("annotations", {}).items() if k != _COUNTER}
+    annotations = {k: v for k, v in metadata.pop("annotations", {}).items() if k not in _NOTES}
     if annotations:
         metadata["annotations"] = annotations
     spec = {k: v for k, v in obj["spec"].items() if k not in _ASSIGNED_SPEC}

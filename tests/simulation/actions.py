@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tandem_controller.api.policy import OnDelete
+from tandem_controller.api.policy import HoldRelease, OnDelete, RollbackScope
 from tests.simulation.kubelet import Readiness
 from tests.simulation.model import Controller
 from tests.simulation.rules import Obj
@@ -17,8 +17,9 @@ TEMPLATES: dict[int, tuple[str, str]] = {
     2: ("r/web:2", "r/init:1"),
     3: ("r/web:3", "r/init:2"),
     4: ("r/web:1", "r/init:2"),
+    5: ("r/web:2", "r/init:2"),
 }
-"""Business and init image by number: 4 changes the platform part alone."""
+"""Business and init image by number: 4 changes the platform part of 1 alone, 5 that of 2."""
 
 
 def _step(replicas: str | int, traffic: str | None = None, pause: Obj | None = None) -> Obj:
@@ -53,8 +54,10 @@ class Setting:
     extra: bool = False
     routing: str = ""
     policy: OnDelete | None = None
+    scope: RollbackScope = RollbackScope.ALL
+    hold: HoldRelease = HoldRelease.APPROVE
     application: bool = False
-    """Whether the Rollout carries KubeVela's labels."""
+    """Whether Rollout and Deployment carry KubeVela's labels."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,16 @@ class AskBack:
 
 
 @dataclass(frozen=True)
+class Accept:
+    """The annotation that releases a held platform change."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The annotation that lets a rejected version be released again."""
+
+
+@dataclass(frozen=True)
 class Disable:
     """spec.disabled."""
 
@@ -199,6 +212,8 @@ Action = (
     | Suspend
     | EditPlan
     | AskBack
+    | Accept
+    | Retry
     | Disable
     | DeleteRollout
     | ResetRoute
@@ -222,10 +237,12 @@ settings = st.builds(
     extra=st.booleans(),
     routing=st.sampled_from(["", "route", "ingress"]),
     policy=st.sampled_from([None, None, *OnDelete]),
+    scope=st.sampled_from(RollbackScope),
+    hold=st.sampled_from(HoldRelease),
     application=st.sampled_from([False, False, False, True]),
 )
 
-_apply = st.sampled_from([1, 2, 2, 3, 4]).map(Apply)
+_apply = st.sampled_from([1, 2, 2, 3, 4, 5]).map(Apply)
 _pods = st.integers(0, 9)
 _images = st.sampled_from(["r/web:2", "r/web:3", "r/init:2"])
 _fates = st.sampled_from([Readiness.NEVER, Readiness.CRASH, Readiness.SLOW, Readiness.INSTANT])
@@ -243,6 +260,8 @@ users: st.SearchStrategy[Action] = st.one_of(
     st.booleans().map(Suspend),
     st.integers(0, len(PLANS) - 1).map(EditPlan),
     st.just(AskBack()),
+    st.just(Accept()),
+    st.just(Retry()),
     st.just(ResetRoute()),
     st.just(ResetService()),
     st.just(ReapplyKnobs()),

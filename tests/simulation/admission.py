@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from tandem_controller.api.policy import DEFAULT_POLICY, ReleasePolicy
+from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.decide.admission import AdmissionRequest, Operation, UserInfo, Verdict
 from tandem_controller.decide.admission_status import admit_status
-from tandem_controller.decide.admission_workload import admit_workload
+from tandem_controller.decide.admission_workload import Guarded, admit_workload
 from tandem_controller.effect import Kind
 from tests.simulation.errors import InvalidError
 from tests.simulation.model import TANDEM
@@ -49,14 +51,23 @@ class ProductAdmission:
             old_object=request.old,
         )
         if request.kind is Kind.DEPLOYMENT and not request.subresource:
-            return admit_workload(asked, self._rollouts_for(asked.name), {TANDEM})
+            return admit_workload(asked, self._guarded(asked.name), {TANDEM})
         if request.kind is Kind.ROLLOUT and request.subresource:
             return admit_status(asked, {TANDEM})
         return Verdict()
 
-    def _rollouts_for(self, workload: str) -> list[Rollout]:
-        found = [msgspec.convert(o, Rollout) for o in self._store.all_of(Kind.ROLLOUT)]
-        return [r for r in found if r.spec.workload_ref.name == workload]
+    def _guarded(self, workload: str) -> list[Guarded]:
+        rollouts = [msgspec.convert(o, Rollout) for o in self._store.all_of(Kind.ROLLOUT)]
+        found = [msgspec.convert(o, ReleaseRecord) for o in self._store.all_of(Kind.RELEASE_RECORD)]
+        policies = [
+            msgspec.convert(o, ReleasePolicy) for o in self._store.all_of(Kind.RELEASE_POLICY)
+        ]
+        policy = policies[0].spec if policies else DEFAULT_POLICY
+        return [
+            Guarded(rollout=r, policy=policy, records=tuple(found))
+            for r in rollouts
+            if r.spec.workload_ref.name == workload
+        ]
 
 
 def _patched(obj: Obj, operation: Operation) -> Obj:

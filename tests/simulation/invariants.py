@@ -14,11 +14,13 @@ import msgspec
 
 from tandem_controller import keys
 from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
-from tandem_controller.api.policy import OnDelete
+from tandem_controller.api.policy import Containers, OnDelete
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout, RolloutStatus, StepState
 from tandem_controller.decide import plan as plans
 from tandem_controller.decide import records
+from tandem_controller.decide.classify import parts
+from tandem_controller.decide.withheld import Withheld, withheld
 from tandem_controller.effect import Kind
 from tandem_controller.workloads.batch import bounds
 from tests.simulation import facts
@@ -58,6 +60,7 @@ class Guard:
     permitted: dict[tuple[str, int], int] = field(default_factory=dict)
     stable: str = ""
     release: Release | None = None
+    withheld: Withheld = field(default_factory=Withheld)
     _ordered: int = 0
     """New pods allowed when Tandem last wrote a workload: the Deployment controller may still
     be carrying that out when a plan edit or a scaling allows fewer."""
@@ -105,6 +108,7 @@ class Guard:
         known = records.stable(found)
         self.stable = known.spec.fingerprint if known else ""
         record = records.in_progress(found)
+        self.withheld = withheld(found, known, Containers()) if known else Withheld()
         self.release = (
             Release(
                 record.metadata.name,
@@ -247,6 +251,7 @@ class Guard:
                 self._judge_floor("the ReplicaSet's new size", {})
         if after <= before or self.scaling:
             return
+        self._judge_withheld(new)
         owner = self.store.find(Kind.DEPLOYMENT, WEB)
         owned = owner is not None and controller_uid(new) == owner["metadata"]["uid"]
         if owned and facts.fingerprint(new) == self.stable:
@@ -254,6 +259,20 @@ class Guard:
         count = facts.new_pods(self.store, self.stable)
         limit = self.allowed() if self.by_tandem else max(self.allowed(), self._ordered)
         assert count <= limit, f"{count} new pods asked for, {limit} are allowed"
+
+    def _judge_withheld(self, replica_set: Obj) -> None:
+        """No pod is created of a version that is rejected or held.
+
+        A release that was just rejected is exempt: the Deployment controller may be carrying
+        out the last move, and is stopped with it.
+        """
+        found = facts.fingerprint(replica_set)
+        going = self.release is not None and found == self.release.fingerprint
+        if going or self._loose or self._unheld or found == self.stable:
+            return
+        pods = parts(replica_set["spec"]["template"], Containers())
+        refused = self.withheld.match(pods, "")
+        assert refused is None, f"pods of {refused.metadata.name} are created, which is withheld"
 
     def _judge_pinned(self) -> None:
         """Before a first new pod exists, the stable Service must not select it."""

@@ -9,9 +9,7 @@ from tandem_controller import keys
 from tandem_controller.api.policy import OnDelete
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.decide.position import ROLLBACK_PREFIX
-from tandem_controller.decide.release import decide
 from tandem_controller.effect import Kind
-from tandem_controller.observe import gather
 from tests.simulation import actions as do
 from tests.simulation import facts
 from tests.simulation.actions import PLANS, TEMPLATES, Action, Setting
@@ -26,7 +24,7 @@ from tests.simulation.objects import deployment, http_route, rollout, service
 from tests.simulation.replica_sets import is_ready
 from tests.simulation.rules import Obj, default_template
 from tests.simulation.store import Key, Store
-from tests.simulation.tandem import ModelCache, Tandem
+from tests.simulation.tandem import Tandem
 
 _SERVER_OWNED = ("uid", "resourceVersion", "generation", "creationTimestamp")
 PATIENCE = 150
@@ -123,6 +121,8 @@ class World:
             max_unavailable=self.setting.knobs[1],
             minReadySeconds=self.setting.min_ready_seconds,
         )
+        if self.setting.application:
+            body["metadata"]["labels"][keys.OAM_COMPONENT] = WEB
         self.model.create(Kind.DEPLOYMENT, body)
         self.model.create(Kind.SERVICE, service())
         if self.setting.routing == "route":
@@ -130,7 +130,7 @@ class World:
         if self.setting.routing == "ingress":
             self.model.create(Kind.INGRESS, _ingress())
         if self.setting.policy is not None:
-            self.model.create(Kind.RELEASE_POLICY, _policy(self.setting.policy))
+            self.model.create(Kind.RELEASE_POLICY, _policy(self.setting))
 
     def _create_rollout(self) -> None:
         routing: Obj = {"service": WEB, "gracePeriodSeconds": 3}
@@ -225,6 +225,10 @@ class World:
                 self._edit_rollout({"spec": {"strategy": {"canary": {"steps": self._steps(plan)}}}})
             case do.AskBack():
                 self._ask_back()
+            case do.Accept():
+                self._wish(keys.ACCEPT)
+            case do.Retry():
+                self._wish(keys.RETRY)
             case do.Disable(disabled):
                 self._edit_rollout({"spec": {"disabled": disabled}})
             case do.DeleteRollout():
@@ -269,7 +273,8 @@ class World:
         found = self.rollout
         if found is not None and "deletionTimestamp" in found["metadata"]:
             return self.setting.policy is OnDelete.ROLLBACK
-        return found is not None and keys.ROLLBACK in found["metadata"].get("annotations", {})
+        wishes = {keys.ROLLBACK, keys.ACCEPT, keys.RETRY}
+        return found is not None and bool(wishes & found["metadata"].get("annotations", {}).keys())
 
     def _edit(self, patch: Obj) -> None:
         self.model.edit(Kind.DEPLOYMENT, WEB, patch)
@@ -304,6 +309,11 @@ class World:
             self.asked_back = True
             self._edit_rollout({"metadata": {"annotations": {keys.ROLLBACK: ""}}})
 
+    def _wish(self, annotation: str) -> None:
+        """Ask for something by annotation; what is stated then is what people asked for."""
+        self.asked_back |= self._withheld()
+        self._edit_rollout({"metadata": {"annotations": {annotation: ""}}})
+
     # Coming to rest.
 
     def quiesce(self) -> None:
@@ -316,7 +326,7 @@ class World:
         found = self.model.find(Kind.ROLLOUT, WEB, Rollout)
         if found is None:
             return
-        decision = decide(gather(ModelCache(self.model), found), self.model.now)
+        decision = self.tandem.decide(found)
         assert not decision.effects, f"still due: {decision.effects}"
         web = self.store.get(Kind.DEPLOYMENT, WEB)
         release = self.guard.release
@@ -399,7 +409,8 @@ class World:
         """Everything is as the user stated it, and nothing is left of the release."""
         web = self.store.get(Kind.DEPLOYMENT, WEB)
         wanted = self.wanted
-        if self.asked_back:
+        disabled = self.rollout is not None and self.rollout["spec"].get("disabled")
+        if self.asked_back or (self._withheld() and not disabled):
             wanted = {**wanted, "spec": {**wanted["spec"], "template": web["spec"]["template"]}}
             assert self._proven(web), "brought back to a template that never was stable"
         assert plain(web) == plain(wanted)
@@ -419,6 +430,11 @@ class World:
         assert all(is_ready(p) for p in pods)
         assert len(pods) == web["spec"]["replicas"]
 
+    def _withheld(self) -> bool:
+        """Whether the user was told that the last template is held or rejected."""
+        conditions = self.status.get("conditions", ())
+        return any(c["type"] in ("Held", "Rejected") for c in conditions)
+
     def _proven(self, web: Obj) -> bool:
         return not self.guard.stable or facts.fingerprint(web) == self.guard.stable
 
@@ -429,7 +445,7 @@ def plain(obj: Obj) -> Obj:
     annotations = {
         k: v
         for k, v in metadata.pop("annotations", {}).items()
-        if not k.startswith("deployment.kubernetes.io/")
+        if not k.startswith("deployment.kubernetes.io/") and k != keys.REJECTED
     }
     if annotations:
         metadata["annotations"] = annotations
@@ -480,10 +496,14 @@ def _ingress() -> Obj:
     }
 
 
-def _policy(on_delete: OnDelete) -> Obj:
+def _policy(setting: Setting) -> Obj:
     return {
         "apiVersion": "tandem.oam.dev/v1alpha1",
         "kind": "ReleasePolicy",
         "metadata": {"name": WEB},
-        "spec": {"onDelete": str(on_delete)},
+        "spec": {
+            "onDelete": str(setting.policy),
+            "rollbackScope": str(setting.scope),
+            "hold": {"release": str(setting.hold)},
+        },
     }

@@ -3,14 +3,20 @@
 A new template is paused and marked before the Deployment controller can see it, from the
 moment that a Rollout names the Deployment. While the release runs, the fields that steer
 it keep their values against whoever re-applies a manifest; everything else passes.
+
+A template that is withheld (rejected, or a held platform change) is admitted as the one that
+is stored, so that its owner may re-apply it for ever and nothing is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tandem_controller.api.fingerprint import canonical, template_fingerprint
+from tandem_controller.api.policy import DEFAULT_POLICY, ReleasePolicySpec
+from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.decide.admission import (
     ALLOWED,
@@ -19,7 +25,11 @@ from tandem_controller.decide.admission import (
     Verdict,
     set_field,
 )
-from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING
+from tandem_controller.decide.classify import parts
+from tandem_controller.decide.records import fault
+from tandem_controller.decide.records import stable as stable_record
+from tandem_controller.decide.withheld import release_id, withheld
+from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING, RECORD_ROLLOUT
 
 KNOBS: Mapping[str, object] = {
     "strategy": None,
@@ -32,24 +42,82 @@ KNOBS: Mapping[str, object] = {
 _SERVER_FIELDS = ("managedFields", "resourceVersion", "generation")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Guarded:
+    """What the cache knows of a workload: a Rollout that names it, its policy and its records."""
+
+    rollout: Rollout
+    policy: ReleasePolicySpec = DEFAULT_POLICY
+    records: tuple[ReleaseRecord, ...] = ()
+
+
 def admit_workload(
-    request: AdmissionRequest, rollouts: Iterable[Rollout], writers: Collection[str]
+    request: AdmissionRequest, guarded: Iterable[Guarded], writers: Collection[str]
 ) -> Verdict:
     """Answer an UPDATE of a Deployment.
 
-    `rollouts` are those that name it, `writers` the users that Tandem itself writes as.
+    `guarded` is known of it, one entry for each Rollout that names it; `writers` are the users
+    that Tandem itself writes as.
     """
-    known = tuple(rollouts)
+    known = tuple(guarded)
     if request.operation != "UPDATE" or request.user_info.username in writers or not known:
         return ALLOWED
     if _labels(request.new).get(BREAK_GLASS) == "true":
         return Verdict(
             warnings=(f"label {BREAK_GLASS} is set: Tandem neither takes over nor holds",)
         )
+    if found := next(filter(None, (_withheld(request, each) for each in known)), None):
+        return _admitted_as_stored(request, found)
     if IN_PROGRESSING in _annotations(request.old):
         return _hold(request)
-    rollout = next(filter(_takes_over, known), None)
+    rollout = next((each.rollout for each in known if _takes_over(each.rollout)), None)
     return _take_over(request, rollout) if rollout and _starts_release(request) else ALLOWED
+
+
+def _withheld(request: AdmissionRequest, known: Guarded) -> ReleaseRecord | None:
+    """Return the record that withholds the stated template, if the stored one may stand.
+
+    Where the stored template is withheld itself, it came while no webhook answered; it stays
+    paused until the controller has put the one in force back.
+    """
+    stable = stable_record(_of_workload(request, known.records))
+    if stable is None or not _takes_over(known.rollout) or not _template_changed(request):
+        return None
+    containers = known.policy.containers
+    found = withheld(_of_workload(request, known.records), stable, containers)
+    name = release_id(request.new.get("metadata") or {})
+    refused = found.match(parts(_template(request.new), containers), name)
+    stored = found.match(parts(_template(request.old), containers), name)
+    return refused if stored is None else None
+
+
+def _of_workload(
+    request: AdmissionRequest, records: Iterable[ReleaseRecord]
+) -> tuple[ReleaseRecord, ...]:
+    uid = (request.old.get("metadata") or {}).get("uid")
+    return tuple(r for r in records if r.spec.workload.uid == uid and fault(r) is None)
+
+
+def _admitted_as_stored(request: AdmissionRequest, refused: ReleaseRecord) -> Verdict:
+    """Give back template, take-over mark and the fields that steer a release.
+
+    The policies in the API server were asked first, and may have paused the new template.
+    """
+    mark = _annotations(request.old).get(IN_PROGRESSING)
+    patch = [
+        *set_field(request.new, ("spec", "template"), _spec(request.old).get("template")),
+        *set_field(request.new, ("metadata", "annotations", IN_PROGRESSING), mark),
+    ]
+    knobs = KNOBS if mark else ("paused",)
+    for knob in knobs:
+        if _knob(request.old, knob) != _knob(request.new, knob):
+            patch += set_field(request.new, ("spec", knob), _spec(request.old).get(knob))
+    rollout = refused.metadata.labels.get(RECORD_ROLLOUT, "")
+    warning = (
+        f"spec.template: version {refused.metadata.name} is withheld, the template stays as it is; "
+        f"for the reason: tandem get {rollout}"
+    )
+    return Verdict(patch=tuple(patch), warnings=(warning,))
 
 
 def marker(rollout: str) -> str:
@@ -133,8 +201,12 @@ def _hold_warnings(held: Collection[str]) -> tuple[str, ...]:
 
 
 def _template_changed(request: AdmissionRequest) -> bool:
-    old, new = (_spec(obj).get("template") or {} for obj in (request.old, request.new))
+    old, new = _template(request.old), _template(request.new)
     return template_fingerprint(old) != template_fingerprint(new)
+
+
+def _template(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _spec(obj).get("template") or {}
 
 
 def _knob(obj: Mapping[str, Any], knob: str) -> object:

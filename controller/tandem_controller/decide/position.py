@@ -13,6 +13,7 @@ from tandem_controller.api.rollout import CanaryStatus, FinalisingStep, Phase, S
 from tandem_controller.decide import plan as plans
 from tandem_controller.decide import words
 from tandem_controller.decide.case import Case
+from tandem_controller.decide.notices import notices
 from tandem_controller.decide.status import Report, report
 from tandem_controller.effect import Decision, Note
 
@@ -91,7 +92,12 @@ def progressing(
         state = StepState.COMPLETED if state is StepState.COMPLETED else StepState.READY
     canary = standing(case, index=index, state=state)
     wanted = Report(
-        phase=_phase(case), message=message, reason=reason, progressing=True, canary=canary
+        phase=_phase(case),
+        message=message,
+        reason=reason,
+        progressing=True,
+        canary=canary,
+        notices=notices(case.snapshot),
     )
     return report(case.snapshot.rollout, wanted, case.now, notes=notes, wake_at=wake_at)
 
@@ -116,7 +122,12 @@ def finalising(
         rolling_back=rolling_back,
     )
     wanted = Report(
-        phase=_phase(case), message=message, reason=reason, progressing=True, canary=canary
+        phase=_phase(case),
+        message=message,
+        reason=reason,
+        progressing=True,
+        canary=canary,
+        notices=notices(case.snapshot),
     )
     return report(case.snapshot.rollout, wanted, case.now, notes=notes, wake_at=wake_at)
 

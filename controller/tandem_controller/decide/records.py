@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,10 +11,12 @@ from msgspec.structs import replace
 
 from tandem_controller import keys
 from tandem_controller.api import policy as policy_api
-from tandem_controller.api.fingerprint import digest, template_fingerprint, without_template_hash
+from tandem_controller.api.fingerprint import digest, template_fingerprint
 from tandem_controller.api.record import (
     Approval,
     Attempt,
+    Circumstances,
+    HoldEnd,
     Originals,
     Outcome,
     ReleaseRecord,
@@ -22,13 +24,14 @@ from tandem_controller.api.record import (
 )
 from tandem_controller.api.rollout import RolloutStatus
 from tandem_controller.api.workload import Deployment
-from tandem_controller.decide.classify import parts
+from tandem_controller.decide.content import spec_of
 from tandem_controller.effect import Create, Delete, Effect, Kind, ReplaceStatus
 from tandem_controller.ownership import owner_reference
 from tandem_controller.snapshot import Snapshot
 
 NAME_HASH_LENGTH = 10
 _TICK = timedelta(microseconds=1)
+_NO_CIRCUMSTANCES, _NO_ORIGINALS = Circumstances(), Originals()
 
 
 def revision(uid: str, fingerprint: str) -> str:
@@ -37,11 +40,28 @@ def revision(uid: str, fingerprint: str) -> str:
 
 
 def of_workload(snapshot: Snapshot) -> tuple[ReleaseRecord, ...]:
-    """Return the records of the workload that exists now; a re-created one starts anew."""
+    """Return the sound records of the workload that exists now; a re-created one starts anew."""
+    found = tuple(r for r in snapshot.records if fault(r) is None)
     if snapshot.workload is None:
-        return snapshot.records
+        return found
     uid = snapshot.workload.deployment.metadata.uid
-    return tuple(r for r in snapshot.records if r.spec.workload.uid == uid)
+    return tuple(r for r in found if r.spec.workload.uid == uid)
+
+
+def fault(record: ReleaseRecord) -> str | None:
+    """Say why a record cannot be trusted: it does not hold the template that it is named after.
+
+    `spec` cannot be changed through the API. Whoever restores a record by hand, or edits it
+    in a backup or in etcd, may still bring about one that says something else.
+    """
+    spec = record.spec
+    found = template_fingerprint(spec.template)
+    if found != spec.fingerprint:
+        return f"spec.fingerprint is {spec.fingerprint}, but that of spec.template is {found}"
+    short = revision(spec.workload.uid, found)
+    if record.metadata.name.rpartition("-")[2] != short:
+        return f"its name does not end in {short}, which is what spec.template stands for"
+    return None
 
 
 def stable(records: Iterable[ReleaseRecord]) -> ReleaseRecord | None:
@@ -70,15 +90,19 @@ def later_than_recorded(
     clock of a new leader is behind.
     """
     written = status.canary_status.last_update_time if status.canary_status else None
-    times = [
-        at
-        for record in records
-        for attempt in record.status.attempts
-        for at in (attempt.started_at, attempt.parked_at, attempt.completed_at)
-        if at is not None
-    ]
+    times = [at for record in records for at in _moments(record) if at is not None]
     latest = max((*times, *([written] if written else ())), default=None)
     return max(now, latest + _TICK) if latest else now
+
+
+def _moments(record: ReleaseRecord) -> Iterator[datetime | None]:
+    """Yield every moment by which records are put in order."""
+    for attempt in record.status.attempts:
+        yield from (attempt.started_at, attempt.parked_at, attempt.completed_at)
+        if attempt.rejection is not None:
+            yield from (attempt.rejection.at, attempt.rejection.cleared_at)
+    if record.status.hold is not None:
+        yield from (record.status.hold.since, record.status.hold.ended_at)
 
 
 def by_fingerprint(records: Iterable[ReleaseRecord], fingerprint: str) -> ReleaseRecord | None:
@@ -102,27 +126,9 @@ def create(snapshot: Snapshot, deployment: Deployment, template: Mapping[str, An
     The ReleasePolicy owns it, so that re-creating the workload does not collect its
     history; without a policy the Rollout does.
     """
-    plain = without_template_hash(template)
-    fingerprint = template_fingerprint(plain)
-    meta = deployment.metadata
     rollout = snapshot.rollout
-    short = revision(meta.uid, fingerprint)
-    found = parts(plain, snapshot.policy_spec.containers)
-    spec: dict[str, Any] = {
-        "workload": {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "name": meta.name,
-            "uid": meta.uid,
-        },
-        "fingerprint": fingerprint,
-        "template": plain,
-        "businessFingerprint": found.business,
-        "platformFingerprint": found.platform,
-        "images": images(plain),
-        "replicas": deployment.spec.replicas,
-        **_application(deployment),
-    }
+    spec = spec_of(snapshot, deployment, template)
+    short = revision(deployment.metadata.uid, spec["fingerprint"])
     return Create(
         kind=Kind.RELEASE_RECORD,
         body={
@@ -153,35 +159,14 @@ def _owner(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _application(deployment: Deployment) -> dict[str, str]:
-    labels = deployment.metadata.labels
-    found = {
-        "application": labels.get(keys.OAM_NAME, ""),
-        "applicationRevision": labels.get(keys.OAM_REVISION, ""),
-        "component": labels.get(keys.OAM_COMPONENT, ""),
-        "componentDefinition": labels.get(keys.DEFINITION_TYPE, "").partition("@")[0],
-        "componentVersion": deployment.metadata.annotations.get(keys.COMPONENT_VERSION, ""),
-    }
-    return {key: value for key, value in found.items() if value}
-
-
-def images(template: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return name and image of each container, init containers first."""
-    spec = template.get("spec") or {}
-    init = [
-        {"name": c["name"], "image": c.get("image", ""), "init": True}
-        for c in spec.get("initContainers") or ()
-    ]
-    main = [{"name": c["name"], "image": c.get("image", "")} for c in spec.get("containers") or ()]
-    return init + main
-
-
-def open_attempt(
-    record: ReleaseRecord, originals: Originals, now: datetime, *, parked: bool = False
-) -> Effect:
-    """Return the effect that begins an attempt, with the users' fields as they are."""
-    attempt = Attempt(started_at=now, originals=originals, parked_at=now if parked else None)
-    return _write(record, (*record.status.attempts, attempt))
+def open_attempt(record: ReleaseRecord, attempt: Attempt) -> Effect:
+    """Return the effect that begins an attempt; a hold on the same change ends by it."""
+    status = record.status
+    hold = status.hold
+    if hold is not None and hold.ended_at is None:
+        hold = replace(hold, ended_at=attempt.started_at, end=HoldEnd.RELEASED)
+    attempts = (*status.attempts, attempt)
+    return write_status(record, replace(status, attempts=attempts, hold=hold))
 
 
 def restart(record: ReleaseRecord, now: datetime, *, parked: bool) -> Effect:
@@ -194,8 +179,14 @@ def restart(record: ReleaseRecord, now: datetime, *, parked: bool) -> Effect:
         parked_at=None,
         message="its end was called off before it was reached",
     )
-    again = Attempt(started_at=now, originals=last.originals, parked_at=now if parked else None)
-    return _write(record, (*record.status.attempts[:-1], ended, again))
+    again = replace(
+        last,
+        started_at=now,
+        parked_at=now if parked else None,
+        approvals=(),
+        rejection=None,
+    )
+    return write(record, (*record.status.attempts[:-1], ended, again))
 
 
 def amend(
@@ -210,7 +201,7 @@ def amend(
         changed = replace(last, approvals=(*last.approvals, approval))
     else:
         changed = replace(last, parked_at=parked_at)
-    return _write(record, (*record.status.attempts[:-1], changed))
+    return write(record, (*record.status.attempts[:-1], changed))
 
 
 def close(record: ReleaseRecord, outcome: Outcome, now: datetime, message: str = "") -> Effect:
@@ -222,32 +213,69 @@ def close(record: ReleaseRecord, outcome: Outcome, now: datetime, message: str =
         parked_at=None,
         message=message,
     )
-    return _write(record, (*record.status.attempts[:-1], ended))
+    return write(record, (*record.status.attempts[:-1], ended))
 
 
-def baseline(record: ReleaseRecord, now: datetime, message: str) -> Effect:
+def baseline(
+    record: ReleaseRecord,
+    now: datetime,
+    message: str,
+    *,
+    originals: Originals = _NO_ORIGINALS,
+    circumstances: Circumstances = _NO_CIRCUMSTANCES,
+) -> Effect:
     """Return the effect that makes a template stable which Tandem did not release."""
-    attempt = Attempt(started_at=now, completed_at=now, outcome=Outcome.BASELINE, message=message)
-    return _write(record, (*record.status.attempts, attempt))
+    attempt = Attempt(
+        started_at=now,
+        completed_at=now,
+        circumstances=circumstances,
+        originals=originals,
+        outcome=Outcome.BASELINE,
+        message=message,
+    )
+    return write(record, (*record.status.attempts, attempt))
 
 
-def _write(record: ReleaseRecord, attempts: tuple[Attempt, ...]) -> Effect:
+def amend_stable(record: ReleaseRecord, changed: Attempt) -> Effect:
+    """Return the effect that writes the attempt by which a record became stable anew."""
+    known = record.stable_attempt
+    attempts = (changed if a is known else a for a in record.status.attempts)
+    return write(record, tuple(attempts))
+
+
+def write(record: ReleaseRecord, attempts: tuple[Attempt, ...]) -> Effect:
+    """Return the effect that writes a record's attempts and leaves the rest of its status."""
+    return write_status(record, replace(record.status, attempts=attempts))
+
+
+def write_status(record: ReleaseRecord, status: ReleaseRecordStatus) -> Effect:
+    """Return the effect that writes a record's status."""
     meta = record.metadata
     return ReplaceStatus(
         kind=Kind.RELEASE_RECORD,
         namespace=meta.namespace,
         name=meta.name,
         resource_version=meta.resource_version,
-        status=msgspec.to_builtins(ReleaseRecordStatus(attempts=attempts), str_keys=True),
+        status=msgspec.to_builtins(status, str_keys=True),
     )
 
 
-def surplus(records: Iterable[ReleaseRecord], history: int) -> tuple[Effect, ...]:
-    """Return the deletions that keep the history within its limit; never the stable record."""
+def surplus(
+    records: Iterable[ReleaseRecord], history: int, kept: Iterable[ReleaseRecord] = ()
+) -> tuple[Effect, ...]:
+    """Return the deletions that keep the history within its limit.
+
+    The stable record stays, and so do those in `kept`, whatever their age. A record without
+    an attempt counts, too: its template was replaced before it began.
+    """
     every = tuple(records)
-    kept = stable(every)
-    ended = [r for r in every if r is not kept and r.open_attempt is None and r.status.attempts]
-    ended.sort(key=lambda r: r.status.attempts[-1].started_at)
+    names = {r.metadata.name for r in (*kept, *filter(None, [stable(every)]))}
+    ended = [
+        r
+        for r in every
+        if r.metadata.name not in names and r.open_attempt is None and not _awaited(r)
+    ]
+    ended.sort(key=_last_use)
     return tuple(
         Delete(
             kind=Kind.RELEASE_RECORD,
@@ -257,3 +285,17 @@ def surplus(records: Iterable[ReleaseRecord], history: int) -> tuple[Effect, ...
         )
         for r in ended[: max(0, len(ended) - history)]
     )
+
+
+def _awaited(record: ReleaseRecord) -> bool:
+    """Whether the first release of a record is held, or was accepted and has not begun."""
+    hold = record.status.hold
+    if record.status.attempts or hold is None:
+        return False
+    return hold.ended_at is None or hold.end is HoldEnd.ACCEPTED
+
+
+def _last_use(record: ReleaseRecord) -> tuple[str, str]:
+    attempts = record.status.attempts
+    moment = attempts[-1].started_at if attempts else record.metadata.creation_timestamp
+    return (moment.isoformat() if moment else "", record.metadata.name)

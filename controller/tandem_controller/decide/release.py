@@ -10,13 +10,26 @@ from collections.abc import Callable
 from datetime import datetime
 
 from tandem_controller import keys
-from tandem_controller.api.record import Originals, Outcome
+from tandem_controller.api.record import Originals, Outcome, ReleaseRecord
 from tandem_controller.api.rollout import Phase, StepState
-from tandem_controller.decide import adoption, deletion, records, references, rest, services, words
+from tandem_controller.decide import (
+    adoption,
+    deletion,
+    enforce,
+    integrity,
+    opening,
+    records,
+    references,
+    rest,
+    services,
+    wishes,
+    words,
+)
+from tandem_controller.decide.blocking import blocked
 from tandem_controller.decide.case import Case
-from tandem_controller.decide.ending import complete, park, roll_back, take_back
-from tandem_controller.decide.position import ROLLBACK_PREFIX, move, position, progressing
-from tandem_controller.decide.rest import blocked, disabled, healthy, not_found
+from tandem_controller.decide.ending import complete, park, roll_back
+from tandem_controller.decide.position import move, position, progressing
+from tandem_controller.decide.rest import disabled, healthy, not_found
 from tandem_controller.decide.step import work
 from tandem_controller.effect import Decision, Effect, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
@@ -33,11 +46,15 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
     workload = snapshot.workload
     if workload is None or workload.deployment.metadata.deleting:
         return not_found(snapshot, now)
+    if told := integrity.damaged(snapshot, workload):
+        return told
     provider = workload_table.provider_for(snapshot.rollout.spec.workload_ref, snapshot.strategy)
     known = records.of_workload(snapshot)
     now = records.later_than_recorded(known, snapshot.rollout.status, now)
-    stable = records.stable(known)
     release = records.in_progress(known)
+    stable = integrity.stable_of(known, release)
+    if provider and release and integrity.lost(release, stable):
+        return integrity.rebuild(snapshot, workload, provider, release, now)
     if provider is None or stable is None or release is None:
         return _without_release(snapshot, workload, provider, now)
     for old in records.stale(known, release):
@@ -66,20 +83,28 @@ def _without_release(
 def _at_rest(
     snapshot: Snapshot, workload: WorkloadSnapshot, provider: WorkloadProvider, now: datetime
 ) -> Decision:
-    """Adopt, stay healthy or begin a release."""
+    """Adopt, stay healthy, withhold what is stated or begin a release."""
     known = records.of_workload(snapshot)
     stable = records.stable(known)
     if stable is None:
         return adoption.adopt(snapshot, workload, now)
+    if wish := wishes.at_rest(snapshot, workload, stable, now):
+        return wish
     if live_fingerprint(workload) == stable.spec.fingerprint:
-        return rest.asked_back(snapshot, workload, known, stable) or healthy(snapshot, known, now)
+        return healthy(snapshot, known, now)
     if adoption.escaped(workload):
         return adoption.accept(snapshot, workload, now)
-    return _start(snapshot, workload, provider, now)
+    return enforce.at_rest(snapshot, workload, stable, now) or _start(
+        snapshot, workload, provider, stable, now
+    )
 
 
 def _start(
-    snapshot: Snapshot, workload: WorkloadSnapshot, provider: WorkloadProvider, now: datetime
+    snapshot: Snapshot,
+    workload: WorkloadSnapshot,
+    provider: WorkloadProvider,
+    stable: ReleaseRecord,
+    now: datetime,
 ) -> Decision:
     """Begin a release: finalizer, record, attempt, in this order."""
     originals = Originals(
@@ -87,25 +112,11 @@ def _start(
         services=services.selectors(snapshot),
         routes=services.routes(snapshot),
     )
-    return rest.hold_on(snapshot) or _open(snapshot, workload, originals, now, parked=False)
-
-
-def _open(
-    snapshot: Snapshot,
-    workload: WorkloadSnapshot,
-    originals: Originals,
-    now: datetime,
-    *,
-    parked: bool,
-) -> Decision:
-    template = workload.deployment.spec.template
-    record = records.by_fingerprint(records.of_workload(snapshot), live_fingerprint(workload))
-    if record is None:
-        return Decision(effects=(records.create(snapshot, workload.deployment, template),))
-    images = ", ".join(f"{i.name}={i.image}" for i in record.spec.images)
-    note = Note(reason="ReleaseStarted", message=f"release {record.metadata.name}: {images}")
-    effect = records.open_attempt(record, originals, now, parked=parked)
-    return Decision(effects=(effect,), notes=(note,))
+    originals = integrity.originals_of(snapshot, workload, stable, originals)
+    lost = integrity.release_lost(snapshot, workload)
+    return rest.hold_on(snapshot) or opening.begin(
+        snapshot, workload, stable, originals, now, parked=lost
+    )
 
 
 Rule = Callable[[Case], Decision | None]
@@ -115,12 +126,12 @@ def _release(case: Case) -> Decision:
     """Ask the rules in order; the first that has something due wins."""
     for rule in (
         _held,
-        _superseded,
-        _asked_back,
+        wishes.in_progress,
+        _judged,
         _ended,
         _parked,
-        _rolled_back,
         _turned,
+        _rolled_back,
         _mixed,
         _zero,
         _blocked,
@@ -139,12 +150,25 @@ def _held(case: Case) -> Decision | None:
     return deletion.take_up(case)
 
 
-def _superseded(case: Case) -> Decision | None:
-    """A third template: it becomes a release of its own, from the stable version."""
+def _judged(case: Case) -> Decision | None:
+    """A third template is withheld, or becomes a release of its own from the stable version.
+
+    One that comes while the Rollout is deleted or disabled is let pass: nothing is judged then.
+    """
     if case.live in (case.versions.release, case.versions.stable):
         return None
+    rollout = case.snapshot.rollout
+    if not (rollout.metadata.deleting or rollout.spec.disabled):
+        if withheld := enforce.in_progress(case):
+            return withheld
+        if case.attempt.rejection and not enforce.is_released(case):
+            return None
+        if case.attempt.rejection is None and enforce.takes_back(case):
+            return enforce.reject(case, words.BUSINESS_BACK)
     started = case.progress.new > 0 or case.progress.other > 0
-    return _open(case.snapshot, case.workload, case.originals, case.now, parked=started)
+    return opening.begin(
+        case.snapshot, case.workload, case.stable, case.originals, case.now, parked=started
+    )
 
 
 def _parked(case: Case) -> Decision | None:
@@ -161,19 +185,26 @@ def _parked(case: Case) -> Decision | None:
 
 
 def _rolled_back(case: Case) -> Decision | None:
-    """The stable template is back: whoever stated it wants a rollback."""
-    return roll_back(case) if case.live == case.versions.stable else None
+    """The stable template is back, or the release was rejected: bring the stable version back."""
+    if case.attempt.rejection is not None:
+        return roll_back(case)
+    if case.live == case.versions.stable:
+        return enforce.reject(case, words.STATED_AGAIN)
+    return None
 
 
 def _turned(case: Case) -> Decision | None:
     """The end of the release was called off: it starts over.
 
-    Its template is back in the middle of a rollback, or the Rollout is enabled again while
-    a disabled release rolls out. What was approved before is not approved now.
+    Its rejection was cleared while its template is stated, or the Rollout is enabled again
+    while a disabled release rolls out. What was approved before is not approved now.
     """
-    rolling_back = case.canary_status.observed_rollout_id.startswith(ROLLBACK_PREFIX)
-    let_loose = case.status.phase == Phase.DISABLING
-    if position(case).index == 0 or not (rolling_back or let_loose):
+    verdict = case.attempt.rejection
+    called_off = verdict is not None and verdict.cleared_at is not None
+    let_loose = verdict is None and case.status.phase == Phase.DISABLING
+    if case.live != case.versions.release or not (called_off or let_loose):
+        return None
+    if let_loose and position(case).index == 0:
         return None
     parked = case.progress.new > 0 or case.progress.other > 0
     return Decision(effects=(records.restart(case.release, case.now, parked=parked),))
@@ -186,26 +217,13 @@ def _ended(case: Case) -> Decision | None:
     template that only parking stated is not the user's.
     """
     rollout = case.snapshot.rollout
+    if case.attempt.rejection is not None:
+        return None
     if case.live == case.versions.stable and not case.attempt.parked_at:
         return None
     if rollout.metadata.deleting:
         return deletion.on_deletion(case)
     return deletion.finish(case) if rollout.spec.disabled else None
-
-
-def _asked_back(case: Case) -> Decision | None:
-    """Somebody asked for a rollback by annotation: state the stable template.
-
-    Once it is stated the wish is met; but while the release is parked the stable template
-    means nothing, so that ends first.
-    """
-    if keys.ROLLBACK not in case.snapshot.rollout.metadata.annotations:
-        return None
-    if case.live != case.versions.stable:
-        return take_back(case)
-    if case.attempt.parked_at:
-        return Decision(effects=(records.amend(case.release, parked_at=None),))
-    return rest.wish_met(case.snapshot)
 
 
 def _mixed(case: Case) -> Decision | None:

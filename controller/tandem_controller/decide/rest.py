@@ -15,21 +15,30 @@ from tandem_controller.api.rollout import (
     FinalisingStep,
     Phase,
     Rollout,
-    RolloutStatus,
     StepState,
 )
+from tandem_controller.decide import evidence, records, words
 from tandem_controller.decide import plan as plans
-from tandem_controller.decide import records, words
+from tandem_controller.decide.notices import notices, rejection_message
 from tandem_controller.decide.status import Report, report
+from tandem_controller.decide.withheld import rejected
 from tandem_controller.effect import Decision, Effect, Kind, Note, Patch
-from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
+from tandem_controller.snapshot import Snapshot
 from tandem_controller.workloads import deployment as native
 
 
 def healthy(snapshot: Snapshot, known: tuple[ReleaseRecord, ...], now: datetime) -> Decision:
     """Report that the stable version runs, and drop what a release needed."""
-    if effects := _unpause(snapshot) or records.surplus(known, snapshot.policy_spec.history):
+    effects = (
+        _unpause(snapshot)
+        or _mirror_rejection(snapshot, known)
+        or records.surplus(known, snapshot.policy_spec.history, kept=rejected(known))
+    )
+    if effects:
         return Decision(effects=effects)
+    stable = records.stable(known)
+    if found := evidence.due(snapshot, stable) if stable else None:
+        return found
     ended = _last_ended(known)
     wanted = _healthy_report(snapshot, ended)
     decision = report(snapshot.rollout, wanted, now)
@@ -42,7 +51,11 @@ def _healthy_report(snapshot: Snapshot, ended: Attempt | None) -> Report:
     canary = _ended_status(snapshot)
     if ended is None or ended.outcome is Outcome.BASELINE:
         return Report(
-            phase=Phase.HEALTHY, message=words.COMPLETED_BEFORE, reason="Completed", canary=canary
+            phase=Phase.HEALTHY,
+            message=words.COMPLETED_BEFORE,
+            reason="Completed",
+            canary=canary,
+            notices=notices(snapshot),
         )
     return Report(
         phase=Phase.HEALTHY,
@@ -50,6 +63,7 @@ def _healthy_report(snapshot: Snapshot, ended: Attempt | None) -> Report:
         reason="Completed",
         succeeded=ended.outcome is Outcome.COMPLETED,
         canary=canary,
+        notices=notices(snapshot),
     )
 
 
@@ -93,39 +107,25 @@ def _unpause(snapshot: Snapshot) -> tuple[Effect, ...]:
     return native.patch(deployment, {"paused": False}, in_progressing=None)
 
 
-def asked_back(
-    snapshot: Snapshot,
-    workload: WorkloadSnapshot,
-    known: tuple[ReleaseRecord, ...],
-    stable: ReleaseRecord,
-) -> Decision | None:
-    """Somebody asked for an earlier release by annotation: state its template, paused.
-
-    The change is then released step by step like any other.
-    """
-    wish = snapshot.rollout.metadata.annotations.get(keys.ROLLBACK)
-    if wish is None:
-        return None
-    target = _target(wish, known, stable)
-    if target is None:
-        named = repr(wish) if wish else "before the stable one"
-        message = f"rollback: no ReleaseRecord {named} to return to; see tandem get"
-        note = Note(reason="RollbackRefused", message=message, warning=True)
-        return Decision(
-            effects=(_patch_rollout(snapshot.rollout, {keys.ROLLBACK: None}),), notes=(note,)
-        )
-    spec: dict[str, Any] = {"template": dict(target.spec.template), "paused": True}
-    mark = snapshot.rollout.metadata.name
-    return Decision(effects=native.patch(workload.deployment, spec, in_progressing=mark))
-
-
-def _target(
-    wish: str, known: tuple[ReleaseRecord, ...], stable: ReleaseRecord
-) -> ReleaseRecord | None:
-    others = [r for r in known if r.metadata.name != stable.metadata.name]
-    if wish:
-        return next((r for r in others if r.metadata.name == wish), None)
-    return records.stable(others)
+def _mirror_rejection(snapshot: Snapshot, known: tuple[ReleaseRecord, ...]) -> tuple[Effect, ...]:
+    """Show on the workload that a version is rejected: health policies see nothing else."""
+    workload, stable = snapshot.workload, records.stable(known)
+    if workload is None or stable is None:
+        return ()
+    meta = workload.deployment.metadata
+    message = rejection_message(known, stable, snapshot.rollout.metadata.name)
+    if meta.annotations.get(keys.REJECTED) == message:
+        return ()
+    return (
+        Patch(
+            kind=Kind.DEPLOYMENT,
+            namespace=meta.namespace,
+            name=meta.name,
+            uid=meta.uid,
+            resource_version=meta.resource_version,
+            body={"metadata": {"annotations": {keys.REJECTED: message}}},
+        ),
+    )
 
 
 def hold_on(snapshot: Snapshot) -> Decision | None:
@@ -136,7 +136,7 @@ def hold_on(snapshot: Snapshot) -> Decision | None:
         return None
     annotations = {keys.ROLLBACK: None} if wished else {}
     finalizers = sorted({*meta.finalizers, keys.FINALIZER})
-    return Decision(effects=(_patch_rollout(snapshot.rollout, annotations, finalizers),))
+    return Decision(effects=(patch_rollout(snapshot.rollout, annotations, finalizers),))
 
 
 def hold(snapshot: Snapshot) -> Decision | None:
@@ -145,14 +145,13 @@ def hold(snapshot: Snapshot) -> Decision | None:
     if keys.FINALIZER in meta.finalizers:
         return None
     finalizers = sorted({*meta.finalizers, keys.FINALIZER})
-    return Decision(effects=(_patch_rollout(snapshot.rollout, {}, finalizers),))
+    return Decision(effects=(patch_rollout(snapshot.rollout, {}, finalizers),))
 
 
-def wish_met(snapshot: Snapshot) -> Decision | None:
-    """Drop the wish for a rollback once the stable template is stated again."""
-    if keys.ROLLBACK not in snapshot.rollout.metadata.annotations:
-        return None
-    return Decision(effects=(_patch_rollout(snapshot.rollout, {keys.ROLLBACK: None}),))
+def _drop_wishes(snapshot: Snapshot) -> tuple[Effect, ...]:
+    """Drop what nobody will meet."""
+    asked = [w for w in keys.WISHES if w in snapshot.rollout.metadata.annotations]
+    return (patch_rollout(snapshot.rollout, dict.fromkeys(asked)),) if asked else ()
 
 
 def gone(snapshot: Snapshot) -> Decision:
@@ -168,7 +167,7 @@ def let_go(snapshot: Snapshot) -> Decision:
     if keys.FINALIZER not in meta.finalizers:
         return Decision()
     finalizers = [f for f in meta.finalizers if f != keys.FINALIZER]
-    return Decision(effects=(_patch_rollout(snapshot.rollout, {}, finalizers),))
+    return Decision(effects=(patch_rollout(snapshot.rollout, {}, finalizers),))
 
 
 def not_found(snapshot: Snapshot, now: datetime) -> Decision:
@@ -195,35 +194,19 @@ def not_found(snapshot: Snapshot, now: datetime) -> Decision:
 
 def disabled(snapshot: Snapshot, now: datetime) -> Decision:
     """Report a disabled Rollout, and drop what a release needed, a wish included."""
-    if effects := _unpause(snapshot):
+    if effects := _unpause(snapshot) or _drop_wishes(snapshot):
         return Decision(effects=effects)
-    if wished := wish_met(snapshot):
-        return wished
     wanted = Report(phase=Phase.DISABLED, message=words.DISABLED, reason="Completed")
     decision = report(snapshot.rollout, wanted, now)
     return decision if decision.effects else let_go(snapshot)
 
 
-def blocked(snapshot: Snapshot, problem: str, now: datetime) -> Decision:
-    """Say what is wrong and leave everything as it is."""
-    status: RolloutStatus = snapshot.rollout.status
-    phase = Phase(status.phase) if status.phase in Phase.__members__.values() else Phase.INITIAL
-    wanted = Report(
-        phase=phase,
-        message=problem,
-        reason="Blocked",
-        progressing=phase is Phase.PROGRESSING,
-        canary=status.canary_status,
-    )
-    note = Note(reason="Blocked", message=problem, warning=True)
-    return report(snapshot.rollout, wanted, now, notes=(note,))
-
-
-def _patch_rollout(
+def patch_rollout(
     rollout: Rollout,
     annotations: dict[str, None],
     finalizers: list[str] | None = None,
 ) -> Patch:
+    """Return the effect that drops annotations of a Rollout and sets its finalizers."""
     meta = rollout.metadata
     metadata: dict[str, Any] = {}
     if annotations:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from tandem_controller.api.meta import Condition
 from tandem_controller.api.rollout import CanaryStatus, Phase, Rollout, RolloutStatus
+from tandem_controller.decide.notices import Notice
 from tandem_controller.effect import Decision, Kind, Note, ReplaceStatus
 
 COUNT_INTERVAL = timedelta(seconds=5)
@@ -35,6 +36,12 @@ class Report:
     progressing: bool = False
     succeeded: bool | None = None
     canary: CanaryStatus | None = None
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The whole message: what happens, then what people must know besides."""
+        return " | ".join((self.message, *(n.message for n in self.notices)))
 
 
 def report(
@@ -56,7 +63,7 @@ def report(
     due = _due_at(rollout.status, status)
     if due is not None and due > now:
         return Decision(wake_at=min(due, wake_at) if wake_at else due)
-    if due is not None and rollout.status.message == wanted.message:
+    if due is not None and rollout.status.message == wanted.text:
         notes = ()
     meta = rollout.metadata
     effect = ReplaceStatus(
@@ -81,11 +88,11 @@ def _build(rollout: Rollout, wanted: Report, now: datetime) -> RolloutStatus:
     if canary is not None:
         previous = old.canary_status or CanaryStatus()
         at = now if _moved(previous, canary) else previous.last_update_time
-        canary = replace(canary, last_update_time=at, message=wanted.message)
+        canary = replace(canary, last_update_time=at, message=wanted.text)
     return RolloutStatus(
         observed_generation=rollout.metadata.generation,
         phase=wanted.phase,
-        message=wanted.message,
+        message=wanted.text,
         conditions=_conditions(old.conditions, wanted, now),
         current_step_index=canary.current_step_index if canary else 0,
         current_step_state=canary.current_step_state if canary else "",
@@ -109,27 +116,28 @@ def _place(status: CanaryStatus) -> tuple[str, int, str, str, str]:
 
 
 def _conditions(old: tuple[Condition, ...], wanted: Report, now: datetime) -> tuple[Condition, ...]:
-    out = list(_condition(old, "Progressing", _flag(wanted.progressing), wanted.reason, now))
+    progressing = _flag(wanted.progressing)
+    found = [Condition(type="Progressing", status=progressing, reason=wanted.reason)]
     if wanted.succeeded is not None:
-        out += _condition(old, "Succeeded", _flag(wanted.succeeded), "", now)
-    return tuple(out)
+        found.append(Condition(type="Succeeded", status=_flag(wanted.succeeded)))
+    found += [
+        Condition(type=n.type, status="True", reason=n.type, message=n.message)
+        for n in wanted.notices
+    ]
+    return tuple(_dated(condition, old, now) for condition in found)
 
 
-def _condition(
-    old: tuple[Condition, ...], kind: str, status: str, reason: str, now: datetime
-) -> tuple[Condition, ...]:
+def _dated(wanted: Condition, old: tuple[Condition, ...], now: datetime) -> Condition:
     """Keep a condition that says the same as before.
 
     The transition time is that of its status (Kubernetes API conventions).
     """
-    before = next((c for c in old if c.type == kind and c.status == status), None)
-    if before and before.reason == reason:
-        return (before,)
+    same = (c for c in old if c.type == wanted.type and c.status == wanted.status)
+    before = next(same, None)
+    if before and (before.reason, before.message) == (wanted.reason, wanted.message):
+        return before
     since = before.last_transition_time if before else now
-    fresh = Condition(
-        type=kind, status=status, reason=reason, last_update_time=now, last_transition_time=since
-    )
-    return (fresh,)
+    return replace(wanted, last_update_time=now, last_transition_time=since)
 
 
 def _flag(value: bool) -> str:

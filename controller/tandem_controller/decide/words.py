@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tandem_controller.api.record import Rejection, ReleaseRecord
 from tandem_controller.decide.plan import PlannedStep
 
 COMPLETED_BEFORE = "workload deployment is completed"
@@ -24,6 +25,53 @@ ZERO = (
     "the release then goes on"
 )
 CORRECTING = "a newer version replaces the release; the stable version comes back first"
+
+STATED_AGAIN = "the stable version was stated again"
+BUSINESS_BACK = "the business part of the stable version was stated again"
+ASKED_FOR = "a rollback was asked for by annotation"
+
+
+def images(record: ReleaseRecord) -> str:
+    """Return the images of a version: container=image, init containers first."""
+    return ", ".join(f"{i.name}={i.image}" for i in record.spec.images)
+
+
+def difference(record: ReleaseRecord, other: ReleaseRecord) -> str:
+    """Return the images that a version has and another has not; all where they are the same."""
+    theirs = set(other.spec.images)
+    own = [i for i in record.spec.images if i not in theirs]
+    return ", ".join(f"{i.name}={i.image}" for i in own or record.spec.images)
+
+
+def rejected(record: ReleaseRecord, verdict: Rejection, rollout: str) -> str:
+    """Say which version is rejected, why, and how it may be released again."""
+    still = "; the manifest still states it" if verdict.restored_at else ""
+    return (
+        f"version {record.metadata.name} ({images(record)}) is rejected since "
+        f"{verdict.at:%Y-%m-%dT%H:%M:%SZ}: {verdict.cause}{still}. State another version, a new "
+        f"rollout-id or publishVersion, or: tandem retry {rollout}"
+    )
+
+
+def held(
+    record: ReleaseRecord, stable: ReleaseRecord, rollout: str, *, after_rollback: bool
+) -> str:
+    """Say which platform change is held, and how it is released."""
+    why = (
+        "a rollback took it back" if after_rollback else "it is released on its own, when accepted"
+    )
+    return (
+        f"platform change held ({difference(record, stable)}): {why}. "
+        f"To release it: tandem accept {rollout}"
+    )
+
+
+def given_back(stated: ReleaseRecord, stable: ReleaseRecord) -> str:
+    """Say that a withheld version was stated and what the workload states instead."""
+    return (
+        f"the manifest states version {stated.metadata.name} ({difference(stated, stable)}), "
+        f"which is withheld; {stable.metadata.name} stays in force"
+    )
 
 
 def entering(step: PlannedStep, total: int, replicas: int) -> str:

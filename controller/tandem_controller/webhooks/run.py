@@ -7,7 +7,6 @@ replica serves; none needs the Lease.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,14 +14,11 @@ from pathlib import Path
 
 import structlog
 
-from tandem_controller.api.rollout import Rollout
-from tandem_controller.effect import Kind
+from tandem_controller.decide.admission_application import NO_CHECKPOINT, Checkpoint, Mode
 from tandem_controller.install import install_policies
-from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import ApiError
-from tandem_controller.kube.reflector import Reflector
-from tandem_controller.kube.store import Store
+from tandem_controller.webhooks.cache import ReleaseCache
 from tandem_controller.webhooks.certificates import Bundle, next_look
 from tandem_controller.webhooks.configuration import Endpoint
 from tandem_controller.webhooks.keeper import CertificateKeeper, IncompleteSecretError
@@ -60,6 +56,8 @@ class WebhookSettings:
     writers: frozenset[str] = frozenset()
     """Further users that Tandem writes as; its own is asked for."""
     drain_seconds: float = DRAIN_SECONDS
+    checkpoint: Checkpoint = NO_CHECKPOINT
+    """What admission does about Applications."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,39 +78,6 @@ class WebhookSettings:
         )
 
 
-class RolloutCache:
-    """All Rollouts, as `server.RolloutLookup` asks for them."""
-
-    def __init__(self, client: Client) -> None:
-        watched = WATCHED[Kind.ROLLOUT]
-        self._store: Store[Rollout] = Store({"workload": _workload})
-        self.reflector: Reflector[Rollout] = Reflector(
-            client,
-            watched.resource,
-            decode=watched.decode,
-            store=self._store,
-            on_change=lambda _old, _new: None,
-        )
-
-    def rollouts_for(self, namespace: str, kind: str, name: str) -> Iterable[Rollout]:
-        """The Rollouts that name a workload."""
-        return self._store.by_index("workload", (namespace, kind, name))
-
-    def rollouts_in(self, namespace: str) -> Iterable[Rollout]:
-        """All Rollouts of a namespace."""
-        return self._store.list(namespace)
-
-    @property
-    def has_synced(self) -> bool:
-        """Whether the cache is complete."""
-        return self.reflector.has_synced.is_set()
-
-
-def _workload(rollout: Rollout) -> Iterable[tuple[str, str, str]]:
-    ref = rollout.spec.workload_ref
-    yield (rollout.metadata.namespace, ref.kind, ref.name)
-
-
 async def run_webhook(settings: WebhookSettings, stopping: asyncio.Event) -> None:
     """Serve admission and conversion until `stopping` is set, then drain."""
     client = await Client.connect(
@@ -128,7 +93,7 @@ class _Process:
     def __init__(self, settings: WebhookSettings, client: Client) -> None:
         self._settings = settings
         self._client = client
-        self._cache = RolloutCache(client)
+        self._cache = ReleaseCache(client)
         self._keeper = CertificateKeeper(
             client=client,
             namespace=settings.namespace,
@@ -144,6 +109,8 @@ class _Process:
             writers=writers,
             host=self._settings.host,
             port=self._settings.port,
+            checkpoint=self._settings.checkpoint,
+            proven=self._cache.proven,
         )
         bundle = await self._first_bundle(stopping)
         if bundle is None:
@@ -154,7 +121,7 @@ class _Process:
         log.info("Admission policies are installed.", mutating=mutating or "not served")
         async with asyncio.TaskGroup() as tasks:
             running = [
-                tasks.create_task(self._cache.reflector.run()),
+                *(tasks.create_task(r.run()) for r in self._cache.reflectors),
                 tasks.create_task(self._keep(server, writers)),
             ]
             await stopping.wait()
@@ -177,13 +144,14 @@ class _Process:
 
         A new CA is trusted by the API server before the server shows a leaf of it.
         """
-        await self._cache.reflector.has_synced.wait()
+        await self._cache.synced()
         while True:
             seconds = RETRY_SECONDS
             try:
                 bundle = await self._keeper.bundle()
                 endpoint = self._settings.endpoint(bundle.ca, server.port)
-                await register(self._client, endpoint, writers)
+                judging = self._settings.checkpoint.mode is not Mode.OFF
+                await register(self._client, endpoint, writers, applications=judging)
                 server.use(bundle)
                 seconds = _seconds_until(next_look(bundle, datetime.now(tz=UTC)))
             except (ApiError, IncompleteSecretError) as error:

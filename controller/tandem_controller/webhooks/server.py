@@ -1,7 +1,7 @@
-"""The webhook server: five routes over TLS, each a pure function behind a decoder.
+"""The webhook server: six routes over TLS, each a pure function behind a decoder.
 
 Handlers never call the API server: what they know of Rollouts comes from a cache
-(`RolloutLookup`). They are bare because latency is the API server's latency, and aiohttp
+(`ReleaseLookup`). They are bare because latency is the API server's latency, and aiohttp
 alone answers in about half a millisecond.
 """
 
@@ -26,11 +26,19 @@ from tandem_controller.decide.admission import (
     decode_review,
     encode_review,
 )
+from tandem_controller.decide.admission_application import (
+    NO_CHECKPOINT,
+    Checkpoint,
+    Proven,
+    admit_application,
+    nothing_proven,
+)
 from tandem_controller.decide.admission_rollout import admit_rollout, give_back
 from tandem_controller.decide.admission_status import admit_status
-from tandem_controller.decide.admission_workload import admit_workload
+from tandem_controller.decide.admission_workload import Guarded, admit_workload
 from tandem_controller.webhooks.certificates import Bundle
 from tandem_controller.webhooks.configuration import (
+    APPLICATIONS_PATH,
     CONVERT_PATH,
     ROLLOUTS_MUTATE_PATH,
     ROLLOUTS_PATH,
@@ -55,11 +63,11 @@ a few changes in a hundred came faster than the watches of the API server's own 
 log = structlog.get_logger()
 
 
-class RolloutLookup(Protocol):
+class ReleaseLookup(Protocol):
     """What admission may ask of the cache."""
 
-    def rollouts_for(self, namespace: str, kind: str, name: str) -> Iterable[Rollout]:
-        """The Rollouts that name a workload."""
+    def guarded(self, namespace: str, kind: str, name: str) -> Iterable[Guarded]:
+        """What is known of a workload, for each Rollout that names it."""
 
     def rollouts_in(self, namespace: str) -> Iterable[Rollout]:
         """All Rollouts of a namespace."""
@@ -77,11 +85,13 @@ Observe = Callable[[str, bool], None]
 class WebhookServer:
     """Serves admission and conversion until stopped."""
 
-    lookup: RolloutLookup
+    lookup: ReleaseLookup
     writers: Collection[str]
     host: str = "0.0.0.0"
     port: int = 9443
     settle_seconds: float = SETTLE_SECONDS
+    checkpoint: Checkpoint = NO_CHECKPOINT
+    proven: Proven = nothing_proven
     observe: Observe = lambda _path, _allowed: None
     _context: ssl.SSLContext = field(
         default_factory=lambda: ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), init=False
@@ -125,6 +135,7 @@ class WebhookServer:
             ROLLOUTS_MUTATE_PATH: self._give_back,
             ROLLOUTS_PATH: self._rollout,
             STATUS_PATH: self._status,
+            APPLICATIONS_PATH: self._application,
         }
         for path, decide in admissions.items():
             app.router.add_post(path, self._admission(path, decide))
@@ -148,9 +159,9 @@ class WebhookServer:
 
     async def _workload(self, review: AdmissionRequest) -> Verdict:
         place = (review.namespace, "Deployment", review.name)
-        if not (known := tuple(self.lookup.rollouts_for(*place))):
+        if not (known := tuple(self.lookup.guarded(*place))):
             await asyncio.sleep(self.settle_seconds)
-            known = tuple(self.lookup.rollouts_for(*place))
+            known = tuple(self.lookup.guarded(*place))
         return admit_workload(review, known, self.writers)
 
     async def _rollout(self, review: AdmissionRequest) -> Verdict:
@@ -163,6 +174,9 @@ class WebhookServer:
 
     async def _status(self, review: AdmissionRequest) -> Verdict:
         return admit_status(review, self.writers)
+
+    async def _application(self, review: AdmissionRequest) -> Verdict:
+        return admit_application(review, self.checkpoint, self.proven)
 
     async def _convert(self, request: web.Request) -> web.Response:
         try:

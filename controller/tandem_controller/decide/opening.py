@@ -1,0 +1,77 @@
+"""Beginning a release: its record, the end of a hold that it makes void, its attempt."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tandem_controller.api.record import Attempt, HoldEnd, Originals, ReleaseRecord
+from tandem_controller.decide import records, verdicts, words
+from tandem_controller.decide.classify import change_of, parts
+from tandem_controller.decide.content import circumstances_of
+from tandem_controller.decide.withheld import held, release_id
+from tandem_controller.effect import Decision, Effect, Note
+from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
+from tandem_controller.workloads.deployment import live_fingerprint
+
+
+def begin(
+    snapshot: Snapshot,
+    workload: WorkloadSnapshot,
+    stable: ReleaseRecord,
+    originals: Originals,
+    now: datetime,
+    *,
+    parked: bool,
+) -> Decision:
+    """Begin the release of the template that the workload states: record first, then attempt."""
+    known = records.of_workload(snapshot)
+    record = records.by_fingerprint(known, live_fingerprint(workload))
+    deployment = workload.deployment
+    if record is None:
+        template = deployment.spec.template
+        return Decision(effects=(records.create(snapshot, deployment, template),))
+    containers = snapshot.policy_spec.containers
+    change = change_of(
+        parts(stable.spec.template, containers), parts(record.spec.template, containers)
+    )
+    metadata = {
+        "labels": deployment.metadata.labels,
+        "annotations": deployment.metadata.annotations,
+    }
+    attempt = Attempt(
+        started_at=now,
+        change=change,
+        rollout_id=release_id(metadata),
+        circumstances=circumstances_of(snapshot, deployment, originals, stable),
+        originals=originals,
+        parked_at=now if parked else None,
+    )
+    message = f"release {record.metadata.name} ({change} change): {words.images(record)}"
+    return Decision(
+        effects=(
+            *_end_of_hold(snapshot, stable, record, now),
+            records.open_attempt(record, attempt),
+        ),
+        notes=(Note(reason="ReleaseStarted", message=message),),
+    )
+
+
+def _end_of_hold(
+    snapshot: Snapshot, stable: ReleaseRecord, record: ReleaseRecord, now: datetime
+) -> tuple[Effect, ...]:
+    """End the hold of another record that this release makes void.
+
+    The manifest that stated this release either states the held platform part with it, or
+    no longer states it. Only a release with the business part of the held record came out of
+    a manifest that states the held one: the platform part was taken from it.
+    """
+    containers = snapshot.policy_spec.containers
+    holding = held(records.of_workload(snapshot), stable, containers)
+    if holding is None or holding.metadata.name == record.metadata.name:
+        return ()
+    own, other = (parts(r.spec.template, containers) for r in (record, holding))
+    if own.platform == other.platform:
+        return (verdicts.end_hold(holding, HoldEnd.RELEASED, now),)
+    if own.business == other.business:
+        return ()
+    return (verdicts.end_hold(holding, HoldEnd.WITHDRAWN, now),)
