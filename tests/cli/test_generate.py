@@ -10,7 +10,14 @@ from typer.testing import Result
 from tandem_generator import project as generated
 
 Run = Callable[..., Result]
-PARTS = ("definitions", "addon", "examples", "metadata.yaml", "controller/tandem_controller/api")
+PARTS = (
+    "definitions",
+    "monitoring",
+    "addon",
+    "examples",
+    "metadata.yaml",
+    "controller/tandem_controller/api",
+)
 
 
 @pytest.fixture

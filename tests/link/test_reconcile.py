@@ -14,6 +14,7 @@ from tandem_controller.caches import Caches
 from tandem_controller.effect import Effect, Kind, Note
 from tandem_controller.kube.store import Key
 from tandem_controller.kube.workqueue import WorkQueue
+from tandem_controller.look import Eye
 from tandem_controller.reconcile import Reconciler
 from tandem_controller.snapshot import Snapshot
 from tandem_controller.telemetry import Metrics
@@ -51,6 +52,7 @@ async def test_a_fault_in_the_metrics_is_counted_and_the_release_goes_on(
     reconciler = Reconciler(
         caches=caches,
         actor=cast("Actor", actor),
+        eye=cast("Eye", None),  # nothing is looked at here
         queue=WorkQueue(),
         recorder=Deaf(),
         metrics=metrics,

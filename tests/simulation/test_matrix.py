@@ -63,7 +63,8 @@ class Cell:
 
 
 def cells() -> Iterator[Cell]:
-    heading, columns = "", []
+    heading = ""
+    columns: list[str] = []
     for line in TABLES.read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
             heading, columns = line.removeprefix("## "), []
