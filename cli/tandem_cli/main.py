@@ -21,6 +21,9 @@ VERBS = {
     "approve": ("tandem_cli.approve", "Let the step at which a release waits pass."),
     "rollback": ("tandem_cli.rollback", "Bring an earlier version back, init image included."),
     "generate": ("tandem_cli.generate", "Make the definitions and the addon from blueprints."),
+    "lint": ("tandem_cli.lint", "Find images and containers that definitions fix."),
+    "decouple": ("tandem_cli.decouple", "Make parameters of the images that a definition fixes."),
+    "semver": ("tandem_cli.semver", "Say which version step a definition's change needs."),
     "controller": ("tandem_cli.controller", "Run the controller."),
 }
 """Verb, its module, its line in `tandem --help`."""

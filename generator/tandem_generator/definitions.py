@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tandem_generator import blueprint as bp
-from tandem_generator import cuetext, lint, parameters, source
+from tandem_generator import cuetext, definitionfile, lint, parameters, source
 
 
 class Generated(msgspec.Struct, frozen=True):
@@ -101,9 +101,11 @@ def _check_unique(made: tuple[Generated, ...]) -> None:
 
 def _check_images(made: tuple[Generated, ...]) -> None:
     for definition in made:
-        for number, line in lint.images(definition.text):
-            message = f"line {number} of {definition.name}.cue would hold an image: {line}"
-            raise source.SourceError(definition.blueprint, 1, message)
+        for template in definitionfile.parse(definition.text, f"{definition.name}.cue").templates:
+            for finding in lint.check(template):
+                if finding.severity is lint.Severity.ERROR:
+                    where = f"line {finding.line} of {finding.file} would hold an image"
+                    raise source.SourceError(definition.blueprint, 1, f"{where}: {finding.message}")
 
 
 def _last_line_of(parameter: str, file: Path) -> int:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from tandem_controller import keys
-from tandem_generator import cue, definitions, lint
+from tandem_generator import cue, definitionfile, definitions, lint
 from tandem_generator.evaluate import Definition
 
 pytestmark = pytest.mark.usefixtures("each_cue")
@@ -203,7 +203,8 @@ def test_every_attribute_is_stated_and_no_image_is_held(it: Definition) -> None:
     head = re.sub(r"import \(.*?\n\)\n", "", head, count=1, flags=re.DOTALL)
     stated = cue.export(f"all: {{\n{head}\n}}", "{for head in all {head.attributes}}")
     assert msgspec.json.decode(stated) == {"version": "1.0.0", "definitionRef": {"name": ""}}
-    assert lint.images(it.text) == []
+    (template,) = definitionfile.parse(it.text, "it.cue").templates
+    assert lint.check(template) == ()
 
 
 def test_the_keys_are_the_controllers() -> None:
