@@ -12,6 +12,7 @@ import pytest
 
 from demo.processes import TandemProcess
 from tandem_controller import keys
+from tandem_controller.decide.admission_workload import RESUMING_MANAGER
 from tandem_controller.effect import Kind
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import PatchType
@@ -200,7 +201,7 @@ async def test_resume_undo_and_restart_bring_no_rejected_pod_back(bed: Bed) -> N
     await reject_v2(bed)
     old = (await bed.get(Kind.DEPLOYMENT, "shop"))["spec"]["template"]
     async with watched(bed) as seen:
-        await bed.patch(Kind.DEPLOYMENT, "shop", {"spec": {"paused": None}})  # kubectl resume
+        await resume(bed)
         await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images(*V2))  # kubectl undo
         await client_side(bed, V2)
         restart = {"kubectl.kubernetes.io/restartedAt": "2026-11-21T00:00:00Z"}
@@ -214,6 +215,18 @@ async def test_resume_undo_and_restart_bring_no_rejected_pod_back(bed: Bed) -> N
     template = (await bed.get(Kind.DEPLOYMENT, "shop"))["spec"]["template"]
     assert template["spec"] == old["spec"]
     assert template["metadata"]["annotations"] == restart
+
+
+async def resume(bed: Bed) -> None:
+    """Send what `kubectl rollout resume` does."""
+    await bed.client.patch(
+        WATCHED[Kind.DEPLOYMENT].resource,
+        "shop",
+        {"spec": {"paused": None}},
+        bed.namespace,
+        patch_type=PatchType.STRATEGIC,
+        field_manager=RESUMING_MANAGER,
+    )
 
 
 async def test_a_retried_version_is_released_again(bed: Bed) -> None:
