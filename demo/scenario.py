@@ -22,7 +22,7 @@ async def upgrade(stage: Stage, folder: Path) -> None:
     stage.screen.chapter("The platform team upgrades the ComponentDefinition")
     before = await stage.rendered("v1")
     blueprints, to = shop.upgraded_blueprints(folder), folder / "definitions"
-    with stage.screen.doing(f"tandem generate: canary-ready-component {shop.UPGRADED}"):
+    with stage.screen.doing("tandem generate: canary-ready-component, next version"):
         await stage.tandem("generate", "--blueprints", str(blueprints), "--to", str(to))
     stage.definitions = to
     stage.check(

@@ -21,7 +21,6 @@ BLUEPRINTS = ROOT / "definitions"
 NAMESPACE = "demo"
 NAME = "shop"
 PORT = 8080
-UPGRADED = "1.2.0"
 ADVICE = "; shop-init:v2 is the one that the platform team recommends now"
 
 
@@ -83,13 +82,19 @@ def write_surroundings(folder: Path) -> Path:
     return file
 
 
+def upgraded(version: str) -> str:
+    """Return the version that adds something to this one."""
+    major, minor, _ = version.split(".")
+    return f"{major}.{int(minor) + 1}.0"
+
+
 def upgraded_blueprints(folder: Path) -> Path:
     """Return the blueprints as the platform team might upgrade them: next version, new advice."""
     copied = folder / "blueprints"
     shutil.copytree(BLUEPRINTS, copied, dirs_exist_ok=True)
     file = copied / "components" / "canary-ready-component.yaml"
     blueprint = yaml.safe_load(file.read_text())
-    blueprint["version"] = UPGRADED
+    blueprint["version"] = upgraded(blueprint["version"])
     blueprint["platform"][0]["image"]["usage"] += ADVICE
     file.write_text(yaml.safe_dump(blueprint, sort_keys=False))
     return copied

@@ -361,7 +361,7 @@ def test_both_may_go_out_where_somebody_says_so_and_it_is_said_loudly(
         (("--from", "git:no-such-revision:x"), "git:no-such-revision:x cannot be read: git says"),
         (("--from", "cluster:shop"), "cluster:shop: write cluster:NAMESPACE/NAME"),
         (("--from", "cluster:demo/shop"), "cluster:demo/shop cannot be read: not found"),
-        (("--from", V1, "--definitions-from", "examples"), "examples holds no definitions (*.cue)"),
+        (("--from", V1, "--definitions-from", "docs"), "docs holds no definitions (*.cue)"),
         (("--from", "{other}"), "component shop: unknown component type `webservice`"),
         (("--from", "{broken}"), "not YAML"),
     ],

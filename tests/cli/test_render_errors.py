@@ -155,8 +155,8 @@ def test_one_line(run: Run, root: Path, tmp_path: Path, case: Case) -> None:
     [
         (("none.yaml",), "none.yaml:1: cannot be read: No such file or directory"),
         (
-            ("examples/shop-v1.yaml", "--definitions", "examples"),
-            "examples holds no definitions (*.cue)",
+            ("examples/shop-v1.yaml", "--definitions", "docs"),
+            "docs holds no definitions (*.cue)",
         ),
     ],
 )

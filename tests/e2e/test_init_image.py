@@ -98,6 +98,7 @@ async def test_a_held_init_image_is_released_on_its_own_when_accepted(bed: ShopB
         await bed.release("v2", component=True)
         await bed.until_paused(SHOP, 1)
         await to_the_end(bed)
+        await answers(load)  # pods of the old version answer until they have drained
         assert set(await answers(load)) == {("v1", "v2")}
 
         wish = {"metadata": {"annotations": {keys.ACCEPT: ""}}}
@@ -105,6 +106,7 @@ async def test_a_held_init_image_is_released_on_its_own_when_accepted(bed: ShopB
         await bed.until_paused(SHOP, 1)
         assert set(await answers(load)) == {("v1", "v2"), NEW}
         await to_the_end(bed)
+        await answers(load)
         assert set(await answers(load)) == {NEW}
     assert load.failures == []
     assert pairs == {("init:v1", "shop:v1"), ("init:v1", "shop:v2"), ("init:v2", "shop:v2")}

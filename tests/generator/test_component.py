@@ -1,14 +1,19 @@
 """What the component becomes."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tandem_generator import evaluate
+from tandem_generator.blueprint import load_component
 from tandem_generator.evaluate import Definition, Rendered
 from tandem_generator.source import Json
 
 pytestmark = pytest.mark.usefixtures("each_cue")
+
+BLUEPRINT = Path(__file__).parents[2] / "definitions/components/canary-ready-component.yaml"
+VERSION = load_component(BLUEPRINT).version
 
 CONTEXT = {"name": "shop", "namespace": "demo", "appName": "store", "appRevision": "store-v7"}
 IMAGES = {"businessImage": "shop:v1", "initImage": "init:v1"}
@@ -18,7 +23,7 @@ MINIMAL = {
     "metadata": {
         "name": "shop",
         "namespace": "demo",
-        "annotations": {"tandem.oam.dev/component-version": "1.1.0"},
+        "annotations": {"tandem.oam.dev/component-version": VERSION},
     },
     "spec": {
         "selector": {"matchLabels": {"app.oam.dev/component": "shop"}},
@@ -104,7 +109,7 @@ def test_with_everything(made: dict[str, Definition]) -> None:
         "metadata": {
             "name": "shop",
             "namespace": "demo",
-            "annotations": {"tandem.oam.dev/component-version": "1.1.0"},
+            "annotations": {"tandem.oam.dev/component-version": VERSION},
         },
         "spec": {
             "replicas": 3,
@@ -190,4 +195,15 @@ def test_the_old_application_gives_the_old_template(made: dict[str, Definition])
     """A later revision of the Application changes nothing in what it renders."""
     later = {**CONTEXT, "appRevision": "store-v8", "publishVersion": "b", "revision": "shop-v2"}
     again = evaluate.evaluate(made["canary-ready-component"], IMAGES, later)
-    assert again.output == MINIMAL
+    assert again.output is not None
+    assert again.output["spec"] == MINIMAL["spec"]
+
+
+def test_a_publish_version_is_noted_on_the_workload_and_not_on_its_pods(
+    made: dict[str, Definition],
+) -> None:
+    context = {**CONTEXT, "publishVersion": "v7"}
+    found = evaluate.evaluate(made["canary-ready-component"], IMAGES, context).output
+    assert found is not None
+    assert found["metadata"]["annotations"]["tandem.oam.dev/publish-version"] == "v7"
+    assert found["spec"] == MINIMAL["spec"]

@@ -136,7 +136,7 @@ def test_image_parameters_are_required(made: dict[str, Definition]) -> None:
 @pytest.mark.parametrize("word", ["appRevision", "publishVersion", "context.revision", "paused:"])
 def test_the_component_is_blind_to_revisions(made: dict[str, Definition], word: str) -> None:
     """Or a rollback never finds the old ReplicaSet again."""
-    template = made["canary-ready-component"].text.partition("\ntemplate: {")[2]
+    template = made["canary-ready-component"].text.partition("\n\t\t\ttemplate: {")[2]
     code = [line for line in template.splitlines() if not line.lstrip().startswith("//")]
     assert not [line for line in code if word in line]
 

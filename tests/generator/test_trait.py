@@ -267,3 +267,18 @@ def test_a_bad_step_list_gives_one_sentence(
     made: dict[str, Definition], parameters: dict[str, Any], says: str
 ) -> None:
     assert render(made, **parameters).errs == (says,)
+
+
+def test_the_policy_says_what_a_rollback_takes_back_and_how_holds_end(
+    made: dict[str, Definition],
+) -> None:
+    rendered = render(
+        made, steps=[10], rollbackScope="Business", hold={"release": "Auto"}, history=3
+    )
+    assert rendered.outputs["policy"]["spec"] == {
+        "containers": {"platform": ["init"], "business": ["web"]},
+        "rollbackScope": "Business",
+        "hold": {"release": "Auto", "together": "ByOrigin"},
+        "history": 3,
+        "onDelete": "Freeze",
+    }
