@@ -19,6 +19,8 @@ VERBS = {
     "watch": ("tandem_cli.watch", "Follow releases live, or wait for them."),
     "approve": ("tandem_cli.approve", "Let the step at which a release waits pass."),
     "rollback": ("tandem_cli.rollback", "Bring an earlier version back, init image included."),
+    "accept": ("tandem_cli.accept", "Release a platform change that is held."),
+    "retry": ("tandem_cli.retry", "Release a version again that was rolled back."),
     "generate": ("tandem_cli.generate", "Make the definitions and the addon from blueprints."),
     "controller": ("tandem_cli.controller", "Run the controller."),
 }
