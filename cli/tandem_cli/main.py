@@ -21,6 +21,7 @@ VERBS = {
     "rollback": ("tandem_cli.rollback", "Bring an earlier version back, init image included."),
     "accept": ("tandem_cli.accept", "Release a platform change that is held."),
     "retry": ("tandem_cli.retry", "Release a version again that was rolled back."),
+    "platform": ("tandem_cli.platform.commands", "Roll a platform version out in waves."),
     "generate": ("tandem_cli.generate", "Make the definitions and the addon from blueprints."),
     "controller": ("tandem_cli.controller", "Run the controller."),
 }
