@@ -29,7 +29,9 @@ from tandem_cli.platform.target import Target
 from tests.cli.releases import NOON
 
 GOOD, BAD, STUCK, OVERTAKEN = "good", "bad", "stuck", "overtaken"
+STUBBORN = "stuck, and no rollback helps"
 STEPS = 2
+TARGET = Target(component="web", version="2")
 TICK = timedelta(seconds=10)
 TIMEOUT = timedelta(seconds=200)
 
@@ -73,7 +75,8 @@ class World:
                 self._set(name, Standing.ACCEPTED)
             case Approve(waiting=waiting) if now.waiting == waiting:
                 self._set(name, Standing.RELEASING)
-            case TakeBack() if now.standing is Standing.RELEASING:
+            case TakeBack() if self.fates[name] != STUBBORN:
+                assert now.standing is Standing.RELEASING
                 self._set(name, Standing.RETURNING, why="rolling back: asked for")
             case _:
                 pass
@@ -90,7 +93,7 @@ class World:
     def _move(self, name: str) -> None:
         at = self.step[name] = self.step.get(name, 0) + 1
         fate = self.fates[name]
-        if fate == STUCK:
+        if fate in (STUCK, STUBBORN):
             self._set(name, Standing.RELEASING, why="0 of 1 pods are ready")
         elif at == 1:
             waiting = Waiting(revision=f"revision-of-{name}", step=1, steps=STEPS)
@@ -121,8 +124,7 @@ def options(
 
 
 def planned(world: World, waves: str) -> Plan:
-    target = Target(component="web", version="2")
-    return make(target, world.workloads.values(), world.frozen, sizes(waves))
+    return make(TARGET, world.workloads.values(), world.frozen, sizes(waves))
 
 
 def play(
@@ -203,6 +205,14 @@ def test_with_rollback_what_runs_goes_back_and_what_is_through_stays() -> None:
         Outcome.DONE,
         Outcome.ROLLED_BACK,
     }
+
+
+def test_a_rollback_that_does_not_come_through_is_given_up_after_another_while() -> None:
+    world = World({"a0": STUBBORN})
+    course = play(world, how=options(on_regression=OnRegression.ROLLBACK))
+    late = course.ended["a", "a0"]
+    assert late.outcome is Outcome.LATE
+    assert late.at >= NOON + 2 * TIMEOUT
 
 
 def test_a_release_that_something_else_replaced_is_no_regression() -> None:
