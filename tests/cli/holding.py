@@ -106,8 +106,13 @@ def snapshot(
     paused: bool = False,
     disabled: bool = False,
     deployment: bool = True,
+    stated: str = "",
 ) -> Snapshot:
-    """Return a workload of a definition; `release` is what the status says is being released."""
+    """Return a workload of a definition.
+
+    `release` is what the status says is being released, `stated` the definition's version that
+    rendered the workload last.
+    """
     place = {
         "canaryRevision": record_name(*release, name, namespace).rpartition("-")[2]
         if release
@@ -147,6 +152,7 @@ def snapshot(
             **meta,
             "uid": uid(name, namespace),
             "labels": {keys.DEFINITION_TYPE: component},
+            "annotations": {keys.COMPONENT_VERSION: stated} if stated else {},
         },
         "spec": {"template": template(*live), "replicas": 2},
     }

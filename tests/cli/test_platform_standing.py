@@ -138,9 +138,22 @@ def test_it_is_done_when_it_is_stable() -> None:
 
 
 def test_a_business_release_on_the_old_platform_does_not_count_as_done() -> None:
-    business = record("v1", "v2", attempt(3, "Completed"), version="1.1.0")
+    business = record("v1", "v2", attempt(2, "Completed", change="Business"), version="1.1.0")
     assert stand(snapshot(V1, HELD, business, live=("v1", "v2")), NEW).standing is Standing.HELD
     assert stand(snapshot(V1, BAD, business, live=("v1", "v2")), NEW).standing is Standing.REJECTED
+
+
+def test_a_good_build_of_a_version_counts_although_a_bad_one_is_rejected_still() -> None:
+    good = record("v3", "v1", attempt(5, "Completed", change="Platform"), version="1.1.0")
+    assert stand(snapshot(V1, BAD, good, live=("v3", "v1")), NEW).standing is Standing.DONE
+    later = record("v3", "v2", attempt(6, "Completed", change="Business"), version="1.1.0")
+    assert stand(snapshot(V1, BAD, good, later, live=("v3", "v2")), NEW).standing is Standing.DONE
+
+
+def test_a_version_that_changes_no_pod_is_done_once_it_is_stated() -> None:
+    assert stand(snapshot(V1, stated="1.1.0"), NEW).standing is Standing.DONE
+    coming = snapshot(V1, stated="1.1.0", live=("v2", "v1"))
+    assert stand(coming, NEW).standing is Standing.ABSENT
 
 
 def test_without_a_version_whatever_is_held_counts() -> None:

@@ -6,12 +6,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from devcluster.cluster import DevCluster
-from tandem_cli.platform.fleet import Fleet, Scope, watching
-from tandem_cli.platform.standing import Standing, Workload
+from tandem_cli.platform import fleet as fleet_api
+from tandem_cli.platform.standing import Key, Standing, Workload
 from tandem_cli.platform.target import parse
 from tandem_controller import keys
 from tandem_controller.effect import Kind
@@ -57,25 +59,80 @@ def runner(cluster: DevCluster) -> Run:
     return run
 
 
-async def stand(bed: Bed, names: Iterable[str]) -> None:
-    """Create workloads with Rollouts, and wait until each has its baseline."""
-    wanted = tuple(names)
-    await at_once(_create(bed, name) for name in wanted)
-    await until(
-        bed,
-        lambda found: (
-            len(found) == len(wanted) and all(w.standing is Standing.ABSENT for w in found.values())
-        ),
-    )
+class Fleet:
+    """The workloads of a definition in some namespaces."""
+
+    def __init__(self, beds: Iterable[Bed], component: str) -> None:
+        self.beds = {bed.namespace: bed for bed in beds}
+        self.component = component
+        self._client = next(iter(self.beds.values())).client
+
+    def bed(self, key: Key) -> Bed:
+        """Return the namespace of a workload."""
+        return self.beds[key[0]]
+
+    async def stand(self, names: Iterable[str]) -> None:
+        """Create workloads of these names everywhere, and wait until each has its baseline."""
+        wanted = [(bed, name) for name in names for bed in self.beds.values()]
+        await _at_once(_create(bed, name, self.component) for bed, name in wanted)
+        await self.until(
+            lambda found: (
+                len(found) == len(wanted)
+                and all(w.standing is Standing.ABSENT for w in found.values())
+            )
+        )
+
+    async def upgrade_all(
+        self, names: Iterable[str], special: Mapping[Key, Mapping[str, Any]]
+    ) -> None:
+        """State what KubeVela renders for all, some with something more in the same write."""
+        await _at_once(
+            upgrade(bed, name, **special.get((namespace, name), {}))
+            for name in names
+            for namespace, bed in self.beds.items()
+        )
+
+    async def until(self, so: Callable[[Mapping[Key, Workload]], bool]) -> None:
+        """Wait by watches until all workloads stand as wanted."""
+        async with self._watching() as fleet:
+            try:
+                async with asyncio.timeout(SECONDS):
+                    while not so(fleet.workloads()):
+                        await fleet.change(None)
+            except TimeoutError:
+                found = {key: (str(w.standing), w.why) for key, w in fleet.workloads().items()}
+                raise AssertionError(f"not so within {SECONDS:g} s: {found}") from None
+
+    async def standings(self) -> dict[Standing, set[Key]]:
+        """Return who stands where."""
+        found: dict[Standing, set[Key]] = {}
+        async with self._watching() as fleet:
+            for key, workload in fleet.workloads().items():
+                found.setdefault(workload.standing, set()).add(key)
+        return found
+
+    def _watching(self) -> AbstractAsyncContextManager[fleet_api.Fleet]:
+        scope = fleet_api.Scope(namespaces=tuple(self.beds))
+        return fleet_api.watching(self._client, parse(f"{self.component}@{NEW}"), scope)
+
+    async def init_images(self, kind: Kind) -> dict[Key, set[str]]:
+        """Return the init images of all pods or ReplicaSets that exist, by workload."""
+        found: dict[Key, set[str]] = {}
+        for namespace, bed in self.beds.items():
+            for obj in await bed.items(kind):
+                template = obj if kind is Kind.POD else obj["spec"]["template"]
+                key = (namespace, template["metadata"]["labels"]["app"])
+                found.setdefault(key, set()).add(template["spec"]["initContainers"][0]["image"])
+        return found
 
 
-async def _create(bed: Bed, name: str) -> None:
+async def _create(bed: Bed, name: str, component: str) -> None:
     body = bodies.deployment(name, replicas=2)
     body["metadata"]["labels"] = {
         "app": name,
         keys.OAM_NAME: name,
         keys.OAM_COMPONENT: name,
-        keys.DEFINITION_TYPE: COMPONENT,
+        keys.DEFINITION_TYPE: component,
     }
     body["metadata"]["annotations"] = {keys.COMPONENT_VERSION: OLD}
     await bed.create(Kind.DEPLOYMENT, body)
@@ -92,35 +149,7 @@ async def upgrade(
     await bed.patch(Kind.DEPLOYMENT, name, body)
 
 
-async def until(
-    bed: Bed, so: Callable[[Mapping[str, Workload]], bool], seconds: float = SECONDS
-) -> None:
-    """Wait by watches until all workloads, by name, stand as wanted."""
-    scope = Scope(namespaces=(bed.namespace,))
-    async with watching(bed.client, parse(TARGET), scope) as fleet:
-        try:
-            async with asyncio.timeout(seconds):
-                while not so(_by_name(fleet)):
-                    await fleet.change(None)
-        except TimeoutError:
-            found = {name: (str(w.standing), w.why) for name, w in _by_name(fleet).items()}
-            raise AssertionError(f"not so within {seconds:g} s: {found}") from None
-
-
-def _by_name(fleet: Fleet) -> dict[str, Workload]:
-    return {name: workload for (_, name), workload in fleet.workloads().items()}
-
-
-async def standings(bed: Bed) -> dict[Standing, set[str]]:
-    """Return the names of those who stand somewhere."""
-    found: dict[Standing, set[str]] = {}
-    async with watching(bed.client, parse(TARGET), Scope(namespaces=(bed.namespace,))) as fleet:
-        for name, workload in _by_name(fleet).items():
-            found.setdefault(workload.standing, set()).add(name)
-    return found
-
-
-async def at_once(work: Iterable[Awaitable[object]]) -> None:
+async def _at_once(work: Iterable[Awaitable[object]]) -> None:
     """Do many things, a few at a time."""
     room = asyncio.Semaphore(AT_ONCE)
 
@@ -129,13 +158,3 @@ async def at_once(work: Iterable[Awaitable[object]]) -> None:
             await job
 
     await asyncio.gather(*(one(job) for job in work))
-
-
-async def init_images(bed: Bed, kind: Kind) -> dict[str, set[str]]:
-    """Return the init images of all pods or ReplicaSets that exist, by workload."""
-    found: dict[str, set[str]] = {}
-    for obj in await bed.items(kind):
-        template = obj if kind is Kind.POD else obj["spec"]["template"]
-        name = template["metadata"]["labels"]["app"]
-        found.setdefault(name, set()).add(template["spec"]["initContainers"][0]["image"])
-    return found

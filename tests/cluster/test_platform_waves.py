@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
 import pytest
 
 from devcluster.cluster import DevCluster
-from tandem_cli.platform.standing import Standing
+from tandem_cli.platform.standing import Key, Standing, Workload
 from tandem_controller import keys
 from tandem_controller.effect import Kind
 from tests.cluster import fleets
-from tests.cluster.bed import Bed, images
-from tests.cluster.fleets import TARGET, Run
+from tests.cluster.bed import NAMESPACES, Bed, images
+from tests.cluster.fleets import TARGET, Fleet, Run
 
 pytestmark = pytest.mark.cluster
 
@@ -26,10 +27,13 @@ def run(tandem: DevCluster) -> Run:
     return fleets.runner(tandem)
 
 
-async def _held(bed: Bed, *names: str) -> None:
-    await fleets.stand(bed, names)
-    await fleets.at_once(fleets.upgrade(bed, name) for name in names)
-    await fleets.until(bed, lambda found: all(w.standing is Standing.HELD for w in found.values()))
+async def _held(bed: Bed, *names: str) -> Fleet:
+    """Let workloads stand that hold the version."""
+    fleet = Fleet([bed], fleets.COMPONENT)
+    await fleet.stand(names)
+    await fleet.upgrade_all(names, {})
+    await fleet.until(lambda found: all(w.standing is Standing.HELD for w in found.values()))
+    return fleet
 
 
 def _json(text: str) -> Any:  # noqa: ANN401 - a command's document
@@ -39,7 +43,7 @@ def _json(text: str) -> Any:  # noqa: ANN401 - a command's document
 async def test_a_version_rolls_wave_by_wave_and_a_second_call_finds_nothing_to_do(
     bed: Bed, run: Run
 ) -> None:
-    await _held(bed, "a", "b", "c")
+    fleet = await _held(bed, "a", "b", "c")
     here = ("-n", bed.namespace)
     ns = bed.namespace
 
@@ -55,7 +59,7 @@ async def test_a_version_rolls_wave_by_wave_and_a_second_call_finds_nothing_to_d
         2,
         "tandem: nobody can be asked here: see the plan, then --yes\n",
     )
-    assert (await fleets.standings(bed)) == {Standing.HELD: {"a", "b", "c"}}
+    assert await fleet.standings() == {Standing.HELD: {(ns, name) for name in "abc"}}
 
     rolled = await run("platform", "roll", TARGET, *here, "--waves", "1,100%", "--yes")
     assert rolled.code == 0, rolled.out + rolled.err
@@ -91,7 +95,7 @@ async def test_a_frozen_namespace_is_left_out_until_the_freeze_is_lifted(
 async def test_a_rollback_by_somebody_stops_it_and_with_rollback_takes_back_what_runs(
     bed: Bed, run: Run
 ) -> None:
-    await _held(bed, "a", "b", "c")
+    fleet = await _held(bed, "a", "b", "c")
     here = ("-n", bed.namespace, "--waves", "2,100%", "--yes")
     by_people = ("--no-approve-steps", "--on-regression", "rollback")
     roll = asyncio.create_task(run("platform", "roll", TARGET, *here, *by_people))
@@ -102,7 +106,11 @@ async def test_a_rollback_by_somebody_stops_it_and_with_rollback_takes_back_what
     ended = await roll
     assert ended.code == 1, ended.out + ended.err
     assert f"stopped at {bed.namespace}/a: rolling back: a rollback was asked for" in ended.out
-    assert await fleets.standings(bed) == {Standing.REJECTED: {"a", "b"}, Standing.HELD: {"c"}}
+    ns = bed.namespace
+    assert await fleet.standings() == {
+        Standing.REJECTED: {(ns, "a"), (ns, "b")},
+        Standing.HELD: {(ns, "c")},
+    }
     assert images(await bed.items(Kind.POD)) == {(OLD, "shop:v1")}
 
 
@@ -118,62 +126,84 @@ async def test_what_cannot_begin_is_one_line_and_code_2(bed: Bed, run: Run) -> N
     assert (gone.code, gone.err) == (1, "tandem: there is no namespace 'no-such-namespace'\n")
 
 
-FLEET = [f"w{number:03}" for number in range(200)]
-SCALED, BUSINESS, BAD = "w050", "w100", "w010"
+FLEET_COMPONENT = "fleet"
+FLEET_TARGET = f"{FLEET_COMPONENT}@{fleets.NEW}"
+TEAMS, EACH = 10, 20
 TIMEOUT_SECONDS = "60"
+
+
+@pytest.fixture
+async def teams(bed: Bed) -> AsyncIterator[list[Bed]]:
+    """Namespaces of ten teams, in the order of their names."""
+    beds = [Bed(bed.client, f"{bed.namespace}-{number}") for number in range(TEAMS)]
+    for team in beds:
+        metadata = {"name": team.namespace}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        await bed.client.create(NAMESPACES, body, field_manager="test")
+    yield beds
+    for team in beds:
+        await bed.client.delete(NAMESPACES, team.namespace, uid=None)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 async def test_200_workloads_of_an_upgraded_definition_roll_only_what_was_asked_for(
-    bed: Bed, run: Run
+    teams: list[Bed], run: Run
 ) -> None:
     """The measured item: nothing rolls by itself; a wave with a bad version stops; it resumes."""
-    await fleets.stand(bed, FLEET)
-    await fleets.at_once(_rendered_anew(bed, name) for name in FLEET)
-    await fleets.until(bed, lambda found: _count(found, Standing.HELD) == len(FLEET) - 1)
-    await bed.until_paused(BUSINESS, 1)
+    names = [f"w{number:02}" for number in range(EACH)]
+    fleet = Fleet(teams, FLEET_COMPONENT)
+    everybody = [(team.namespace, name) for team in teams for name in names]
+    bad, scaled, business = everybody[10], everybody[50], everybody[100]
+    await fleet.stand(names)
+
+    # The definition is upgraded, and every Application is rendered anew.
+    await fleet.upgrade_all(
+        names,
+        {
+            bad: {"init": "init:v2-crash"},
+            scaled: {"replicas": 3},
+            business: {"image": "shop:v2"},
+        },
+    )
+    await fleet.until(lambda found: _at(found, Standing.HELD) == {*everybody} - {business})
+    owner = fleet.bed(business)
+    await owner.until_paused(business[1], 1)
     for kind in (Kind.POD, Kind.REPLICA_SET):
-        assert await fleets.init_images(bed, kind) == {name: {OLD} for name in FLEET}
-    pods = [p for p in await bed.items(Kind.POD) if p["metadata"]["labels"]["app"] == BUSINESS]
+        assert await fleet.init_images(kind) == {key: {OLD} for key in everybody}
+    pods = [p for p in await owner.items(Kind.POD) if p["metadata"]["labels"]["app"] == business[1]]
     assert images(pods) == {(OLD, "shop:v1"), (OLD, "shop:v2")}
-    assert await bed.sizes(SCALED) == {"shop:v1": 3}
-    await bed.approve(BUSINESS)
-    await fleets.until(bed, lambda found: _count(found, Standing.HELD) == len(FLEET))
+    assert await fleet.bed(scaled).sizes(scaled[1]) == {"shop:v1": 3}
+    await owner.approve(business[1])
+    await fleet.until(lambda found: _at(found, Standing.HELD) == {*everybody})
 
-    here = ("-n", bed.namespace, "--yes", "-o", "json", "--timeout", TIMEOUT_SECONDS)
-    waves = ("--waves", "1,10%,100%", "--max-concurrent", "10")
-    first = await run("platform", "roll", TARGET, *waves, *here)
+    waves = ("--waves", "1,10%,100%", "--max-concurrent", "10", "--timeout", TIMEOUT_SECONDS)
+    roll = ("platform", "roll", FLEET_TARGET, *waves, "--yes", "-o", "json")
+    first = await run(*roll)
     assert first.code == 1, first.err
-    stopped = _json(first.out)
-    assert stopped["stoppedBy"]["name"] == BAD
-    have = set(FLEET[:20]) - {BAD}
-    assert await fleets.standings(bed) == {
+    assert (_json(first.out)["stoppedBy"]["name"], _json(first.out)["haveIt"]) == (bad[1], 19)
+    have = {*everybody[:20]} - {bad}
+    assert await fleet.standings() == {
         Standing.DONE: have,
-        Standing.RELEASING: {BAD},
-        Standing.HELD: set(FLEET[20:]),
+        Standing.RELEASING: {bad},
+        Standing.HELD: {*everybody[20:]},
     }
-    found = await fleets.init_images(bed, Kind.POD)
-    assert {name for name, seen in found.items() if seen != {OLD}} == {*have, BAD}
+    seen = await fleet.init_images(Kind.POD)
+    assert {key for key, found in seen.items() if found != {OLD}} == {*have, bad}
 
-    await run("rollback", BAD, "-n", bed.namespace, "--wait")
-    second = await run("platform", "roll", TARGET, *waves, *here)
+    back = await run("rollback", bad[1], "-n", bad[0], "--wait")
+    assert back.code == 0, back.err
+    second = await run(*roll)
     assert second.code == 3, second.err
-    assert {one["name"] for one in _json(second.out)["left"]} == {BAD}
-    assert len(_json(second.out)["releases"]) == 180
+    assert [(one["namespace"], one["name"]) for one in _json(second.out)["left"]] == [bad]
+    assert len(_json(second.out)["releases"]) == len(everybody) - 20
 
-    await fleets.upgrade(bed, BAD)
-    await fleets.until(bed, lambda found: _count(found, Standing.HELD) == 1)
-    third = await run("platform", "roll", TARGET, *waves, *here)
+    await fleets.upgrade(fleet.bed(bad), bad[1])
+    await fleet.until(lambda found: _at(found, Standing.HELD) == {bad})
+    third = await run(*roll)
     assert third.code == 0, third.err
-    assert await fleets.init_images(bed, Kind.POD) == {name: {NEW} for name in FLEET}
+    assert await fleet.init_images(Kind.POD) == {key: {NEW} for key in everybody}
 
 
-async def _rendered_anew(bed: Bed, name: str) -> None:
-    init = "init:v2-crash" if name == BAD else NEW
-    image = "shop:v2" if name == BUSINESS else "shop:v1"
-    await fleets.upgrade(bed, name, init=init, image=image, replicas=3 if name == SCALED else 2)
-
-
-def _count(found: Any, standing: Standing) -> int:  # noqa: ANN401 - workloads by name
-    return sum(w.standing is standing for w in found.values())
+def _at(found: Mapping[Key, Workload], standing: Standing) -> set[Key]:
+    return {key for key, workload in found.items() if workload.standing is standing}

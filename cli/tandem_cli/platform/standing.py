@@ -13,7 +13,7 @@ from tandem_cli import withheld
 from tandem_cli.platform.target import Target
 from tandem_controller import keys
 from tandem_controller.api.meta import Model
-from tandem_controller.api.record import ReleaseRecord
+from tandem_controller.api.record import Attempt, Change, Outcome, ReleaseRecord
 from tandem_controller.api.rollout import CanaryStatus, Phase, StepState
 from tandem_controller.decide import records, words
 from tandem_controller.decide.classify import parts
@@ -209,16 +209,41 @@ def _resting(
     held = withheld.held_record(snapshot)
     if held is not None and target.meets(held):
         return _held(snapshot, workload, _of(base, held, stable), stable, held)
+    if held is None and _got(snapshot, stable, target):
+        return replace(base, standing=Standing.DONE)
     refused = next((r for r in withheld.rejected_records(snapshot) if target.meets(r)), None)
     if refused is not None:
         verdict = rejection_of(refused)
-        why = f"rejected: {verdict.cause if verdict else ''}; to release it: tandem retry"
-        return replace(
-            _of(base, refused, stable), standing=Standing.REJECTED, why=f"{why} {base.name}"
-        )
-    if held is None and target.meets(stable):
+        cause = verdict.cause if verdict else ""
+        why = f"rejected: {cause}; to release it: tandem retry {base.name}"
+        return replace(_of(base, refused, stable), standing=Standing.REJECTED, why=why)
+    if held is None and _asks_for_no_more(workload, stable, target):
         return replace(base, standing=Standing.DONE)
     return replace(base, standing=Standing.ABSENT, why=_absence(held, stable, target))
+
+
+def _got(snapshot: Snapshot, stable: ReleaseRecord, target: Target) -> bool:
+    """Whether the stable platform part came with this version: by a release of it, or adopted."""
+    containers = snapshot.policy_spec.containers
+    own = parts(stable.spec.template, containers).platform
+    return any(
+        target.meets(record) and parts(record.spec.template, containers).platform == own
+        for record in records.of_workload(snapshot)
+        if any(_brought(attempt) for attempt in record.status.attempts)
+    )
+
+
+def _brought(attempt: Attempt) -> bool:
+    ended = attempt.outcome in (Outcome.COMPLETED, Outcome.BASELINE)
+    return ended and attempt.change in (None, Change.PLATFORM, Change.BOTH)
+
+
+def _asks_for_no_more(workload: WorkloadSnapshot, stable: ReleaseRecord, target: Target) -> bool:
+    """Whether the definition's version renders what runs: an upgrade may change no pod."""
+    if target.images or not target.version:
+        return target.meets(stable)
+    stated = workload.deployment.metadata.annotations.get(keys.COMPONENT_VERSION)
+    return stated == target.version and live_fingerprint(workload) == stable.spec.fingerprint
 
 
 def _held(
