@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from devcluster.api import wait
 from devcluster.cluster import DevCluster
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.resource import Resource
@@ -16,6 +18,7 @@ USER = "tandem-controller"
 NAMESPACE = "kube-system"
 TANDEM = Path(sys.executable).with_name("tandem")
 _PATIENCE_SECONDS = 30
+_SERVING = "Serving probes and metrics."
 _WEBHOOKS = Resource(
     "admissionregistration.k8s.io",
     "v1",
@@ -32,6 +35,7 @@ class TandemProcess:
         self._cluster = cluster
         self._arguments = arguments
         self.log = cluster.logs / f"{name}.log"
+        self._log_start = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -41,11 +45,11 @@ class TandemProcess:
         return cls(cluster, name, "run", *health)
 
     @classmethod
-    def webhook(cls, cluster: DevCluster) -> TandemProcess:
-        """Return the webhooks, which the API server calls by URL."""
+    def webhook(cls, cluster: DevCluster, *more: str) -> TandemProcess:
+        """Return the webhooks, which the API server calls by URL; `more` are further options."""
         url = "https://127.0.0.1:0"
         address = ("--host", "127.0.0.1", "--port", "0", "--url", url, "--drain-seconds", "0")
-        return cls(cluster, "tandem-webhook", "webhook", *address)
+        return cls(cluster, "tandem-webhook", "webhook", *address, *more)
 
     def start(self) -> None:
         """Start it; the log goes on where it was."""
@@ -55,6 +59,7 @@ class TandemProcess:
             *("--namespace", NAMESPACE, "--log-level", "debug"),
         ]
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
 
     def stop(self) -> None:
@@ -64,6 +69,20 @@ class TandemProcess:
     def kill(self) -> None:
         """End it at once: it cannot finish anything."""
         self._end(signal.SIGKILL)
+
+    def health_address(self) -> str:
+        """Return where probes and metrics are served, as `host:port`; waits until they are.
+
+        The log of this life tells it: the port is any free one.
+        """
+
+        def told() -> list[str]:
+            lines = self.log.read_bytes()[self._log_start :].decode().splitlines()
+            return [line for line in lines if _SERVING in line]
+
+        wait(f"{_SERVING!r} in {self.log}", lambda: bool(told()), seconds=_PATIENCE_SECONDS)
+        host, port = json.loads(told()[-1])["addresses"][0]
+        return f"{host}:{port}"
 
     @property
     def died(self) -> bool:

@@ -6,6 +6,7 @@ import sys
 
 from devcluster import golang, paths, tools
 from devcluster.cluster import ClusterError, DevCluster
+from devcluster.debian_package import NoPackageError
 from devcluster.node.debian import MissingPackageError
 from devcluster.node.real_node import RealNodeError
 from devcluster.progress import to_stderr, to_stdout
@@ -78,6 +79,7 @@ _EXPECTED = (
     ClusterError,
     RealNodeError,
     MissingPackageError,
+    NoPackageError,
     tools.BuildError,
     golang.NoGoToolchainError,
 )

@@ -6,19 +6,17 @@ A lock file keeps two builders apart, and a rename makes a finished build appear
 interrupted build leaves nothing that looks finished.
 """
 
-import fcntl
 import json
 import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from devcluster import golang, paths
+from devcluster import golang, paths, prometheus
+from devcluster.cache import only_maker
 from devcluster.progress import Say, timed, to_stderr
 
 
@@ -85,7 +83,7 @@ def program(name: str, say: Say = to_stderr) -> Path:
     path = paths.cache_home() / name / wanted.version / name
     if path.exists():
         return path
-    with _builder_lock(path.parent):
+    with only_maker(path.parent):
         if not path.exists():
             with timed(f"Building {name} {wanted.version}", say):
                 _build(wanted, path, say)
@@ -98,25 +96,24 @@ def cue_path() -> Path:
 
 
 def gateway_api_crds(say: Say = to_stderr) -> Path:
-    """The folder of the pinned Gateway API's CRDs, standard channel; taken from its Go module."""
-    pin, module = "gateway-api", "sigs.k8s.io/gateway-api"
-    path = paths.cache_home() / pin / pinned_version(pin, module) / "standard"
-    if path.exists():
-        return path
-    with _builder_lock(path.parent):
-        if not path.exists():
-            with timed(f"Fetching the CRDs of {pin} {path.parent.name}", say):
-                source = json.loads(_go(["mod", "download", "-json", module], pin, say).stdout)
-                _copy_at_once(Path(source["Dir"]) / "config/crd/standard", path)
-    return path
+    """The folder of the pinned Gateway API's CRDs, standard channel."""
+    return _crds("gateway-api", "sigs.k8s.io/gateway-api", "config/crd/standard", say)
+
+
+def prometheus_operator_crds(say: Say = to_stderr) -> Path:
+    """The folder of the pinned prometheus-operator's CRDs, for tests of what the addon ships."""
+    module = "github.com/prometheus-operator/prometheus-operator"
+    return _crds("prometheus-operator", module, "example/prometheus-operator-crd", say)
 
 
 def build(*, real_node: bool, say: Say = to_stderr) -> None:
-    """Build everything that a cluster with or without a real node needs."""
+    """Build everything that a cluster with or without a real node needs, and what tests need."""
     for wanted in (*CONTROL_PLANE, *(REAL_NODE if real_node else ())):
         path = program(wanted.name, say)
         say(f"{wanted.name} {wanted.version}: {path}")
     say(f"gateway-api: {gateway_api_crds(say)}")
+    say(f"prometheus: {prometheus.program(say=say)}")
+    say(f"prometheus-operator: {prometheus_operator_crds(say)}")
 
 
 def build_missing(*, real_node: bool, say: Say = to_stderr) -> None:
@@ -134,6 +131,19 @@ def pinned_version(pin: str, module: str) -> str:
     if match is None:
         raise BuildError(f"devcluster/go/{pin}/go.mod requires no {module}")
     return match[1]
+
+
+def _crds(pin: str, module: str, folder: str, say: Say) -> Path:
+    """Take a folder of YAML files out of a Go module, once per version."""
+    path = paths.cache_home() / pin / pinned_version(pin, module) / Path(folder).name
+    if path.exists():
+        return path
+    with only_maker(path.parent):
+        if not path.exists():
+            with timed(f"Fetching the CRDs of {pin} {path.parent.name}", say):
+                source = json.loads(_go(["mod", "download", "-json", module], pin, say).stdout)
+                _copy_at_once(Path(source["Dir"]) / folder, path)
+    return path
 
 
 def _build(wanted: Program, path: Path, say: Say) -> None:
@@ -168,11 +178,3 @@ def _go(arguments: list[str], pin: str, say: Say) -> subprocess.CompletedProcess
         last_words = "\n".join(result.stderr.strip().splitlines()[-15:])
         raise BuildError(f"go {' '.join(arguments)} failed in devcluster/go/{pin}:\n{last_words}")
     return result
-
-
-@contextmanager
-def _builder_lock(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

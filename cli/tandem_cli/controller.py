@@ -9,6 +9,9 @@ from typing import Annotated
 
 import typer
 
+from tandem_controller.decide.admission_application import Checkpoint, Mode
+from tandem_controller.decide.checkpoint_properties import PLATFORM_PROPERTIES
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb family."""
@@ -76,6 +79,17 @@ def webhook(
     writer: Annotated[
         list[str] | None, typer.Option(help="Another user that Tandem writes as; repeatable")
     ] = None,
+    checkpoint: Annotated[
+        Mode,
+        typer.Option(
+            help="What becomes of an Application in which a component update and a business "
+            "release come together",
+        ),
+    ] = Mode.OFF,
+    checkpoint_platform: Annotated[
+        list[str] | None,
+        typer.Option(help="Name pattern of properties of the platform part; repeatable"),
+    ] = None,
     drain_seconds: Annotated[
         float, typer.Option(help="How long to go on answering after SIGTERM")
     ] = 10.0,
@@ -98,6 +112,10 @@ def webhook(
         port=port,
         writers=frozenset(writer or ()),
         drain_seconds=drain_seconds,
+        checkpoint=Checkpoint(
+            mode=checkpoint,
+            platform=tuple(checkpoint_platform or PLATFORM_PROPERTIES),
+        ),
     )
 
     async def serve() -> None:

@@ -10,7 +10,7 @@ import msgspec
 from tandem_cli.view import StepView, Summary, items, steps, summarise
 from tandem_controller.api.fingerprint import template_fingerprint, without_template_hash
 from tandem_controller.api.meta import Model, ObjectMeta
-from tandem_controller.api.record import Attempt, ReleaseRecord
+from tandem_controller.api.record import Attempt, Circumstances, ReleaseRecord
 from tandem_controller.api.workload import PodStatus
 from tandem_controller.decide import records
 from tandem_controller.effect import Kind
@@ -66,6 +66,9 @@ class RecordView(Model, frozen=True, omit_defaults=False):
     business: tuple[str, ...]
     component_version: str
     application_revision: str
+    publish_version: str
+    replicas: int | None
+    damaged: str
     attempts: tuple[Attempt, ...]
 
 
@@ -84,7 +87,7 @@ async def read(client: Client, snapshot: Snapshot) -> Details:
     return Details(
         summary=summary,
         steps=tuple(steps(snapshot)),
-        records=tuple(_record(r) for r in _newest_first(snapshot.records)),
+        records=tuple(record_view(r) for r in _newest_first(snapshot.records)),
         pods=await pods(client, snapshot, summary),
     )
 
@@ -149,13 +152,19 @@ def _state(status: PodStatus) -> str:
     return status.phase
 
 
-def _record(record: ReleaseRecord) -> RecordView:
+def record_view(record: ReleaseRecord) -> RecordView:
+    """Return a record as it is shown."""
+    attempts = record.status.attempts
+    began = attempts[-1].circumstances if attempts else Circumstances()
     return RecordView(
         name=record.metadata.name,
         init=tuple(i.image for i in record.spec.images if i.init),
         business=tuple(i.image for i in record.spec.images if not i.init),
         component_version=record.spec.component_version,
-        application_revision=record.spec.application_revision,
+        application_revision=began.application_revision,
+        publish_version=began.publish_version,
+        replicas=began.replicas,
+        damaged=records.fault(record) or "",
         attempts=tuple(reversed(record.status.attempts)),
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tandem_generator import project, source
+from tandem_generator import cue, project, source
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +34,7 @@ def command(
         plan = (
             project.definitions_only(blueprints, to) if blueprints and to else project.whole(root)
         )
-    except (source.SourceError, ValueError) as e:
+    except (source.SourceError, cue.CueMissingError, ValueError) as e:
         typer.echo(f"tandem: {e}", err=True)
         raise typer.Exit(1) from None
     changed = plan.stale() if check else plan.write()

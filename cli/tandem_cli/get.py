@@ -11,7 +11,7 @@ import yaml
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from tandem_cli import details, show, view
+from tandem_cli import details, ran_with, show, view
 from tandem_cli.session import Access, ContextOption, KubeconfigOption, NamespaceOption, Refusal
 from tandem_controller.api.record import Attempt
 from tandem_controller.kube.client import Client
@@ -100,6 +100,7 @@ def print_details(found: details.Details, output: Format) -> None:
         ("Steps", _steps(found)),
         ("Releases", _records(found)),
         ("Pods", _pods(found)),
+        *_ran_with(found, wide=wide),
     ):
         sections += [Text(), Text(title, style="bold"), table]
     _print(show.console(), Group(*sections))
@@ -118,6 +119,15 @@ def _withheld(summary: view.Summary) -> list[RenderableType]:
     return [Text(), table]
 
 
+def _ran_with(found: details.Details, *, wide: bool) -> list[tuple[str, RenderableType]]:
+    if not wide:
+        return []
+    return [
+        ("Images that ran", ran_with.images_table(found.records)),
+        ("Config that was read", ran_with.config_table(found.records)),
+    ]
+
+
 def _steps(found: details.Details) -> RenderableType:
     table = show.plain_table("", "STEP", "ASKS FOR", "THEN")
     for step in found.steps:
@@ -132,6 +142,8 @@ def _records(found: details.Details) -> RenderableType:
         "RECORD", "INIT", "BUSINESS", "OUTCOME", "STARTED", "ENDED", "APPROVED BY", "MESSAGE"
     )
     for record in found.records:
+        if record.damaged:
+            table.add_row(record.name, *[""] * 2, "damaged", *[""] * 3, record.damaged)
         for attempt in record.attempts:
             table.add_row(
                 record.name,

@@ -15,6 +15,7 @@ import typer
 VERBS = {
     "render": ("tandem_cli.render", "Print the objects that an Application becomes."),
     "apply": ("tandem_cli.apply", "Render an Application and apply its objects."),
+    "checkpoint": ("tandem_cli.checkpoint", "Keep component updates and business releases apart."),
     "get": ("tandem_cli.get", "Show releases, or everything about one."),
     "watch": ("tandem_cli.watch", "Follow releases live, or wait for them."),
     "approve": ("tandem_cli.approve", "Let the step at which a release waits pass."),
@@ -23,6 +24,9 @@ VERBS = {
     "retry": ("tandem_cli.retry", "Release a version again that was rolled back."),
     "platform": ("tandem_cli.platform.commands", "Roll a platform version out in waves."),
     "generate": ("tandem_cli.generate", "Make the definitions and the addon from blueprints."),
+    "lint": ("tandem_cli.lint", "Find images and containers that definitions fix."),
+    "decouple": ("tandem_cli.decouple", "Make parameters of the images that a definition fixes."),
+    "semver": ("tandem_cli.semver", "Say which version step a definition's change needs."),
     "controller": ("tandem_cli.controller", "Run the controller."),
 }
 """Verb, its module, its line in `tandem --help`."""

@@ -58,7 +58,7 @@ def objects_or_exit(
 ) -> list[dict[str, Any]]:
     """Render files; a fault of the user's is one line and exit code 1."""
     try:
-        return render(files, definitions or [_default_definitions()], namespace)
+        return render(files, definitions or [default_definitions()], namespace)
     except (source.SourceError, cue.CueMissingError, ValueError, OSError) as e:
         typer.echo(f"tandem: {e}", err=True)
         raise typer.Exit(1) from None
@@ -86,7 +86,7 @@ def show(objects: list[dict[str, Any]], output: Format) -> str:
     return msgspec.json.format(msgspec.json.encode(items, order="sorted")).decode() + "\n"
 
 
-def _default_definitions() -> Path:
+def default_definitions() -> Path:
     """Return the generated definitions of the project around the current folder."""
     here = Path.cwd()
     for folder in (here, *here.parents):

@@ -31,7 +31,7 @@ from tandem_controller.traffic import table as traffic_table
 from tandem_controller.traffic.split import Backends
 from tandem_controller.workloads.deployment import live_fingerprint
 
-KINDS = tuple(kind for kind in Kind if kind not in (Kind.POD, Kind.ENDPOINT_SLICE))
+KINDS = tuple(kind for kind in WATCHED if kind not in (Kind.POD, Kind.ENDPOINT_SLICE))
 """What a summary is made of; pods are many and are read only for details."""
 
 MID_RELEASE = (Phase.PROGRESSING, Phase.TERMINATING, Phase.DISABLING)

@@ -12,7 +12,7 @@ from tandem_controller.api.conversion import encode_status_v1alpha1
 from tandem_controller.api.rollout import RolloutStatus
 from tandem_controller.caches import Caches
 from tandem_controller.effect import Create, Delete, Effect, Kind, Patch, ReplaceStatus
-from tandem_controller.kinds import WATCHED
+from tandem_controller.kinds import KNOWN
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.errors import AlreadyExists, NotFound
 from tandem_controller.kube.lease import LeadershipLost
@@ -42,7 +42,7 @@ class Actor:
         for effect in effects:
             if not self._may_write():
                 raise LeadershipLost
-            log.debug("Carrying out an effect.", effect=effect)
+            log.debug("Carrying out an effect.", **_named(effect))
             shown = await self._one(effect) and shown
         return shown
 
@@ -59,21 +59,21 @@ class Actor:
                 return False
 
     async def _create(self, effect: Create) -> bool:
-        resource = WATCHED[effect.kind].resource
+        resource = KNOWN[effect.kind].resource
         namespace = effect.body["metadata"]["namespace"]
         try:
             raw = await self._client.create(
                 resource, effect.body, namespace, field_manager=FIELD_MANAGER
             )
         except AlreadyExists:
-            return False
+            return effect.kind not in self._caches.stores
         return self._saw(effect.kind, raw)
 
     async def _patch(self, effect: Patch) -> bytes:
         precondition = {"uid": effect.uid, "resourceVersion": effect.resource_version}
         metadata = {**effect.body.get("metadata", {}), **precondition}
         return await self._client.patch(
-            WATCHED[effect.kind].resource,
+            KNOWN[effect.kind].resource,
             effect.name,
             {**effect.body, "metadata": metadata},
             effect.namespace,
@@ -95,7 +95,7 @@ class Actor:
             {"op": "add", "path": "/status", "value": _wire_status(effect)},
         ]
         return await self._client.patch(
-            WATCHED[effect.kind].resource,
+            KNOWN[effect.kind].resource,
             effect.name,
             patch,
             effect.namespace,
@@ -105,7 +105,7 @@ class Actor:
         )
 
     async def _delete(self, effect: Delete) -> None:
-        resource = WATCHED[effect.kind].resource
+        resource = KNOWN[effect.kind].resource
         try:
             await self._client.delete(
                 resource, effect.name, effect.namespace, uid=effect.uid, propagation="Background"
@@ -114,7 +114,15 @@ class Actor:
             return
 
     def _saw(self, kind: Kind, raw: bytes) -> bool:
-        return self._caches.stores[kind].observe_write(WATCHED[kind].decode(raw))
+        """Say whether the next decision sees a write; what has no cache is read again then."""
+        store = self._caches.stores.get(kind)
+        return store is None or store.observe_write(KNOWN[kind].decode(raw))
+
+
+def _named(effect: Effect) -> dict[str, str]:
+    """Return what a log may say of an effect: its body may be that of a Secret."""
+    name = effect.body["metadata"]["name"] if isinstance(effect, Create) else effect.name
+    return {"effect": type(effect).__name__, "kind": effect.kind, "name": name}
 
 
 def _wire_status(effect: ReplaceStatus) -> dict[str, Any]:

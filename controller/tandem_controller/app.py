@@ -31,6 +31,7 @@ from tandem_controller.kube.lease import LeaderElector, LeadershipLost, LeaseTim
 from tandem_controller.kube.reflector import ABSENT_RETRY_SECONDS, Reflector, ReflectorHooks
 from tandem_controller.kube.store import Key
 from tandem_controller.kube.workqueue import QueueHooks, WorkQueue
+from tandem_controller.look import Eye
 from tandem_controller.reconcile import Reconciler
 from tandem_controller.signals import on_stop_signal
 from tandem_controller.telemetry import Health, Metrics, health_app
@@ -162,6 +163,7 @@ class _Replica:
         await self._synced()
         reconciler = Reconciler(
             caches=self._caches,
+            eye=Eye(self._client),
             actor=Actor(self._client, self._caches, lambda: self._elector.is_leader),
             queue=self._queue,
             recorder=RolloutEvents(self._events),
@@ -178,6 +180,7 @@ class _Replica:
         await runner.setup()
         address, port = self._settings.health_address, self._settings.health_port
         await web.TCPSite(runner, address, port).start()
+        log.info("Serving probes and metrics.", addresses=runner.addresses)
         return runner
 
 

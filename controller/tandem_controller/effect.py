@@ -26,6 +26,9 @@ class Kind(StrEnum):
     ENDPOINT_SLICE = "EndpointSlice"
     INGRESS = "Ingress"
     HTTP_ROUTE = "HTTPRoute"
+    CONFIG_MAP = "ConfigMap"
+    SECRET = "Secret"
+    AUTOSCALER = "HorizontalPodAutoscaler"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +76,17 @@ Effect = Create | Patch | ReplaceStatus | Delete
 
 
 @dataclass(frozen=True, kw_only=True)
+class Look:
+    """Something to be read in the Rollout's namespace, because no cache holds it.
+
+    Without a name it is all objects of the kind.
+    """
+
+    kind: Kind
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Note:
     """A Kubernetes Event on the Rollout, and the log line of the same words."""
 
@@ -85,9 +99,11 @@ class Note:
 class Decision:
     """What to do now, what to say, and when to look again without being woken.
 
-    `wake_at` is None where only a watch event can change anything.
+    `wake_at` is None where only a watch event can change anything. `looks` names what has
+    to be read first: the decision is then made again, with `Snapshot.seen`.
     """
 
     effects: tuple[Effect, ...] = ()
     notes: tuple[Note, ...] = ()
     wake_at: datetime | None = None
+    looks: tuple[Look, ...] = ()

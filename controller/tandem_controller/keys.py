@@ -57,10 +57,21 @@ REJECTED = "tandem.oam.dev/rejected"
 A mirror of the record for health policies, which see the workload alone.
 """
 
+LAST_APPLIED = (
+    "app.oam.dev/last-applied-configuration",
+    "kubectl.kubernetes.io/last-applied-configuration",
+)
+"""Annotations in which appliers keep the manifest that they applied last, as JSON."""
+
 COMPONENT_VERSION = "tandem.oam.dev/component-version"
 """Annotation on a workload: the version of the ComponentDefinition that rendered it.
 
 Definitions that carry it hold no image: their Applications state all of them.
+"""
+
+TOGETHER = "tandem.oam.dev/together"
+"""Annotation on an Application: why a component update and a business release may go out
+together. It counts in the one change that brings it or gives it another value.
 """
 
 RECORD_ROLLOUT = "tandem.oam.dev/rollout"
@@ -68,6 +79,9 @@ RECORD_ROLLOUT = "tandem.oam.dev/rollout"
 
 OWNER = RECORD_ROLLOUT
 """Label, too, on what Tandem puts beside the user's objects: it outlives a frozen Rollout."""
+
+DAMAGED = "tandem.oam.dev/damaged"
+"""Annotation on a ReleaseRecord that is not used any more: what is wrong with it."""
 
 OAM_PREFIX = "app.oam.dev/"
 """Labels that KubeVela puts on what an Application renders."""

@@ -10,6 +10,8 @@ import msgspec
 
 from tandem_controller.api import policy as policy_api
 from tandem_controller.api import rollout as rollout_api
+from tandem_controller.api.autoscaling import HorizontalPodAutoscaler
+from tandem_controller.api.config import ConfigObject
 from tandem_controller.api.conversion import decode_rollout
 from tandem_controller.api.network import EndpointSlice, HTTPRoute, Ingress, Service
 from tandem_controller.api.policy import ReleasePolicy
@@ -23,7 +25,7 @@ Decoder = Callable[[bytes], Any]
 
 
 @dataclass(frozen=True)
-class Watched:
+class Known:
     """A kind's place in the API and its decoder."""
 
     resource: Resource
@@ -35,29 +37,40 @@ def _as(struct: type[msgspec.Struct]) -> Decoder:
     return decoder.decode
 
 
-WATCHED: dict[Kind, Watched] = {
-    Kind.ROLLOUT: Watched(
+WATCHED: dict[Kind, Known] = {
+    Kind.ROLLOUT: Known(
         Resource(rollout_api.GROUP, STORAGE_VERSION, "rollouts", "Rollout"), decode_rollout
     ),
-    Kind.RELEASE_POLICY: Watched(
+    Kind.RELEASE_POLICY: Known(
         Resource(policy_api.GROUP, policy_api.VERSION, "releasepolicies", "ReleasePolicy"),
         _as(ReleasePolicy),
     ),
-    Kind.RELEASE_RECORD: Watched(
+    Kind.RELEASE_RECORD: Known(
         Resource(policy_api.GROUP, policy_api.VERSION, "releaserecords", "ReleaseRecord"),
         _as(ReleaseRecord),
     ),
-    Kind.DEPLOYMENT: Watched(Resource("apps", "v1", "deployments", "Deployment"), _as(Deployment)),
-    Kind.REPLICA_SET: Watched(Resource("apps", "v1", "replicasets", "ReplicaSet"), _as(ReplicaSet)),
-    Kind.POD: Watched(Resource("", "v1", "pods", "Pod"), _as(Pod)),
-    Kind.SERVICE: Watched(Resource("", "v1", "services", "Service"), _as(Service)),
-    Kind.ENDPOINT_SLICE: Watched(
+    Kind.DEPLOYMENT: Known(Resource("apps", "v1", "deployments", "Deployment"), _as(Deployment)),
+    Kind.REPLICA_SET: Known(Resource("apps", "v1", "replicasets", "ReplicaSet"), _as(ReplicaSet)),
+    Kind.POD: Known(Resource("", "v1", "pods", "Pod"), _as(Pod)),
+    Kind.SERVICE: Known(Resource("", "v1", "services", "Service"), _as(Service)),
+    Kind.ENDPOINT_SLICE: Known(
         Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"), _as(EndpointSlice)
     ),
-    Kind.INGRESS: Watched(
-        Resource("networking.k8s.io", "v1", "ingresses", "Ingress"), _as(Ingress)
-    ),
-    Kind.HTTP_ROUTE: Watched(
+    Kind.INGRESS: Known(Resource("networking.k8s.io", "v1", "ingresses", "Ingress"), _as(Ingress)),
+    Kind.HTTP_ROUTE: Known(
         Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute"), _as(HTTPRoute)
     ),
 }
+"""What a cache is kept of."""
+
+LOOKED_AT: dict[Kind, Known] = {
+    Kind.CONFIG_MAP: Known(Resource("", "v1", "configmaps", "ConfigMap"), _as(ConfigObject)),
+    Kind.SECRET: Known(Resource("", "v1", "secrets", "Secret"), _as(ConfigObject)),
+    Kind.AUTOSCALER: Known(
+        Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
+        _as(HorizontalPodAutoscaler),
+    ),
+}
+"""What is read when a decision asks for it (docs/decisions/0009)."""
+
+KNOWN: dict[Kind, Known] = {**WATCHED, **LOOKED_AT}

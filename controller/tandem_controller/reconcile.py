@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -17,11 +18,16 @@ from tandem_controller.kube.errors import ApiError, Conflict, NotFound
 from tandem_controller.kube.lease import LeadershipLost
 from tandem_controller.kube.store import Key
 from tandem_controller.kube.workqueue import QueueClosed, WorkQueue
+from tandem_controller.look import Eye
 from tandem_controller.observe import gather
+from tandem_controller.snapshot import Snapshot
 from tandem_controller.telemetry import Metrics
 
 MAX_PASSES = 50
 """Decisions in a row for one Rollout; more means that two rules disagree."""
+
+MAX_LOOKS = 5
+"""Looks before one decision; the second follows from what the first one found."""
 
 log = structlog.get_logger()
 
@@ -46,6 +52,7 @@ class Reconciler:
         *,
         caches: Caches,
         actor: Actor,
+        eye: Eye,
         queue: WorkQueue[Key],
         recorder: Recorder,
         metrics: Metrics,
@@ -53,6 +60,7 @@ class Reconciler:
     ) -> None:
         self._caches = caches
         self._actor = actor
+        self._eye = eye
         self._queue = queue
         self._recorder = recorder
         self._metrics = metrics
@@ -96,10 +104,11 @@ class Reconciler:
         for _ in range(MAX_PASSES):
             rollout = self._caches.get(Kind.ROLLOUT, key.namespace, key.name)
             if rollout is None:
-                self._metrics.forget(key)
+                self._metrics.releases.forget(key)
                 return
-            decision = decide(gather(self._caches, rollout), self._now())
-            self._metrics.observe(rollout)
+            snapshot = gather(self._caches, rollout)
+            decision = await self._decide(snapshot)
+            self._show(snapshot)
             shown = await self._actor.carry_out(decision.effects)
             self._tell(rollout, decision)
             if not decision.effects:
@@ -110,6 +119,28 @@ class Reconciler:
         log.error("Too many decisions in a row; this Rollout is looked at again later.")
         self._metrics.faults.inc()
         self._queue.add_rate_limited(key)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        """Show a Rollout in the metrics; a release never fails by its monitoring."""
+        try:
+            self._metrics.releases.observe(snapshot)
+        except Exception:
+            log.exception("Showing a Rollout in the metrics failed; its release goes on.")
+            self._metrics.faults.inc()
+
+    async def _decide(self, snapshot: Snapshot) -> Decision:
+        """Decide; where something has to be seen first, look at it and decide anew.
+
+        Nothing that was seen is kept: the next decision looks again.
+        """
+        for _ in range(MAX_LOOKS):
+            decision = decide(snapshot, self._now())
+            if not decision.looks:
+                return decision
+            seen = await self._eye.see(snapshot.rollout.metadata.namespace, decision.looks)
+            snapshot = replace(snapshot, seen=(*snapshot.seen, *seen))
+        msg = f"a decision asked to look {MAX_LOOKS} times: {decision.looks}"
+        raise AssertionError(msg)
 
     def _tell(self, rollout: Rollout, decision: Decision) -> None:
         for note in decision.notes:

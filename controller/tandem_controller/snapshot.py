@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tandem_controller.api.network import HTTPRoute, Ingress, Service
 from tandem_controller.api.policy import DEFAULT_POLICY, ReleasePolicy, ReleasePolicySpec
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import CanaryStrategy, Rollout, TrafficRouting
 from tandem_controller.api.workload import Deployment, Pod, ReplicaSet
+from tandem_controller.effect import Look
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,15 @@ class TrafficSnapshot:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a look found. `refused` says why it could not be read (RBAC)."""
+
+    look: Look
+    objects: tuple[Any, ...] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """The immutable input of a decision."""
 
@@ -54,6 +65,12 @@ class Snapshot:
     traffic: TrafficSnapshot = field(default_factory=TrafficSnapshot)
     rivals: tuple[Rollout, ...] = ()
     """Other Rollouts that name the same workload."""
+    seen: tuple[Seen, ...] = ()
+    """What an earlier decision about this snapshot asked to look at."""
+
+    def saw(self, look: Look) -> Seen | None:
+        """Return what a look found, or None where nobody looked yet."""
+        return next((seen for seen in self.seen if seen.look == look), None)
 
     @property
     def policy_spec(self) -> ReleasePolicySpec:

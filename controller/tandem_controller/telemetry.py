@@ -11,8 +11,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from tandem_controller.api.rollout import Phase, Rollout
-from tandem_controller.kube.store import Key
+from tandem_controller.link.metrics import ReleaseMetrics
 
 
 def configure_logging(*, as_json: bool, level: str) -> None:
@@ -38,7 +37,7 @@ def configure_logging(*, as_json: bool, level: str) -> None:
 
 
 class Metrics:
-    """What the controller counts. Labels are bounded: no object names but the Rollout's own."""
+    """What the controller says of itself, and in `releases` of the Rollouts."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -74,31 +73,7 @@ class Metrics:
         self.watch_retries = Counter(
             "tandem_watch_retries", "Watches that failed", ["kind"], registry=self.registry
         )
-        self.phase = Gauge(
-            "tandem_rollout_phase",
-            "1 for the phase that a Rollout is in",
-            ["namespace", "name", "phase"],
-            registry=self.registry,
-        )
-        self.step = Gauge(
-            "tandem_rollout_step",
-            "The step that a Rollout is at, from 1",
-            ["namespace", "name"],
-            registry=self.registry,
-        )
-
-    def observe(self, rollout: Rollout) -> None:
-        """Show where a Rollout is."""
-        namespace, name = rollout.metadata.namespace, rollout.metadata.name
-        for phase in Phase:
-            self.phase.labels(namespace, name, phase.value).set(rollout.status.phase == phase)
-        self.step.labels(namespace, name).set(rollout.status.current_step_index)
-
-    def forget(self, key: Key) -> None:
-        """Remove the series of a Rollout that is gone."""
-        for phase in Phase:
-            self.phase.remove(key.namespace, key.name, phase.value)
-        self.step.remove(key.namespace, key.name)
+        self.releases = ReleaseMetrics(self.registry)
 
 
 class Health:

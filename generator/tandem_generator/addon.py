@@ -27,6 +27,9 @@ _TEMPLATES = {
     "resources/rbac.cue": "resources/rbac.cue.j2",
     "resources/controller.cue": "resources/controller.cue.j2",
     "resources/topology.cue": "resources/topology.cue.j2",
+    "resources/monitoring-rules.cue": "resources/monitoring-rules.cue.j2",
+    "resources/monitoring-scrape.cue": "resources/monitoring-scrape.cue.j2",
+    "resources/monitoring-dashboard.cue": "resources/monitoring-dashboard.cue.j2",
 }
 _USAGE = re.compile(r"^\t// \+usage=(.+)\n\t(\w+)\??: (.+)$", re.MULTILINE)
 
@@ -69,6 +72,13 @@ class Manifest(msgspec.Struct, frozen=True):
         return str(self.body["kind"])
 
 
+class Monitoring(msgspec.Struct, frozen=True):
+    """Alert rules as Prometheus reads them (`groups`), and a Grafana dashboard."""
+
+    rules: list[Any]
+    dashboard: dict[str, Any]
+
+
 class Inputs(msgspec.Struct, frozen=True):
     """All that the package is made of."""
 
@@ -77,6 +87,7 @@ class Inputs(msgspec.Struct, frozen=True):
     definitions: Sequence[Generated]
     crds: Sequence[Manifest]
     admission: Sequence[Manifest]
+    monitoring: Monitoring
     example: str
 
 
@@ -87,6 +98,13 @@ def load_manifests(folder: Path) -> tuple[Manifest, ...]:
     """
     files = sorted(folder.glob("*.yaml"))
     return tuple(Manifest(f.name, source.plain(source.load_one(f).node)) for f in files)
+
+
+def load_monitoring(folder: Path) -> Monitoring:
+    """Read the rules file and the dashboard of a folder."""
+    rules = source.plain(source.load_one(folder / "rules.yaml").node)
+    dashboard = msgspec.json.decode((folder / "dashboard.json").read_bytes())
+    return Monitoring(rules["groups"], dashboard)
 
 
 def load_metadata(file: Path) -> Metadata:
@@ -117,7 +135,10 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "mutating": any(m.kind.startswith("Mutating") for m in inputs.admission),
         "crd_names": [m.name for m in inputs.crds],
         "admission_names": sorted({metadata.name, *(m.name for m in inputs.admission)}),
+        "rules": inputs.monitoring.rules,
+        "dashboard": msgspec.json.encode(inputs.monitoring.dashboard).decode(),
         "example": inputs.example,
+        "platform_properties": sorted({p for d in inputs.definitions for p in d.platform}),
     }
     values["parameters"] = _parameter_rows(cuetext.render("addon/parameter.cue.j2", values))
     return values

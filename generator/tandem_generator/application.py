@@ -113,7 +113,7 @@ class _ComponentRender:
         self._component = component
         self._catalog = catalog
         self._labels = labels
-        self._context = _context(application, component, labels.namespace)
+        self._context = context(application, component, labels.namespace)
 
     def objects(self) -> Iterator[dict[str, Any]]:
         """Yield the objects: PreDispatch traits, the workload and its kin, PostDispatch."""
@@ -210,7 +210,7 @@ def _patched(
     return workload, extras
 
 
-def _context(application: Application, component: Component, namespace: str) -> dict[str, Any]:
+def context(application: Application, component: Component, namespace: str) -> dict[str, Any]:
     """Return `context` as KubeVela fills it; the revision is unknown without a cluster."""
     metadata = application.metadata
     return {

@@ -176,6 +176,10 @@ class TraitBlueprint(Strict, frozen=True):
     description: str
 
 
+class StepBlueprint(TraitBlueprint, frozen=True):
+    """A workflow step; its CUE is a template of the generator, `workflowstep-<name>.cue.j2`."""
+
+
 def load_component(file: Path) -> Blueprint:
     """Read and check a component's blueprint."""
     document = source.load_one(file)
@@ -190,6 +194,11 @@ def load_component(file: Path) -> Blueprint:
 def load_trait(file: Path) -> TraitBlueprint:
     """Read and check a trait's blueprint."""
     return source.load_one(file).convert(TraitBlueprint)
+
+
+def load_step(file: Path) -> StepBlueprint:
+    """Read and check a workflow step's blueprint."""
+    return source.load_one(file).convert(StepBlueprint)
 
 
 def _one_of(parameter: object, fixed: object) -> None:

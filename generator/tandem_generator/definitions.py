@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tandem_generator import blueprint as bp
-from tandem_generator import cuetext, lint, parameters, source
+from tandem_generator import cuetext, definitionfile, lint, parameters, source
 
 
 class Generated(msgspec.Struct, frozen=True):
@@ -20,13 +20,16 @@ class Generated(msgspec.Struct, frozen=True):
     description: str
     text: str
     blueprint: Path
+    platform: tuple[str, ...] = ()
+    """Parameters that only containers of the platform use."""
 
 
 def generate(blueprints: Path) -> tuple[Generated, ...]:
     """Make the definitions of all blueprints below a folder, sorted by name."""
     components = (component(f) for f in sorted(blueprints.glob("components/*.yaml")))
     traits = (trait(f) for f in sorted(blueprints.glob("traits/*.yaml")))
-    made = (*components, *traits)
+    steps = (step(f) for f in sorted(blueprints.glob("workflowsteps/*.yaml")))
+    made = (*components, *traits, *steps)
     if not made:
         raise source.SourceError(blueprints, 1, "holds no blueprint (components/*.yaml)")
     _check_unique(made)
@@ -38,7 +41,14 @@ def component(file: Path) -> Generated:
     """Make the ComponentDefinition of one blueprint."""
     blueprint = bp.load_component(file)
     text = cuetext.render("component.cue.j2", _values(blueprint, file))
-    return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
+    return Generated(
+        blueprint.name,
+        blueprint.version,
+        blueprint.description,
+        text,
+        file,
+        parameters.of_platform(blueprint),
+    )
 
 
 def trait(file: Path) -> Generated:
@@ -46,6 +56,22 @@ def trait(file: Path) -> Generated:
     blueprint = bp.load_trait(file)
     text = cuetext.render(f"trait-{blueprint.name}.cue.j2", {"blueprint": blueprint})
     return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
+
+
+def step(file: Path) -> Generated:
+    """Make the WorkflowStepDefinition of one blueprint."""
+    blueprint = bp.load_step(file)
+    values = {"blueprint": blueprint, **_KEYS}
+    text = cuetext.render(f"workflowstep-{blueprint.name}.cue.j2", values)
+    return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
+
+
+_KEYS = {
+    "component_version": "tandem.oam.dev/component-version",
+    "sidecars": "tandem.oam.dev/sidecars",
+    "together": "tandem.oam.dev/together",
+}
+"""Annotations that a step reads; the controller's `keys` name them, too."""
 
 
 def _values(blueprint: bp.Blueprint, file: Path) -> dict[str, Any]:
@@ -75,9 +101,11 @@ def _check_unique(made: tuple[Generated, ...]) -> None:
 
 def _check_images(made: tuple[Generated, ...]) -> None:
     for definition in made:
-        for number, line in lint.images(definition.text):
-            message = f"line {number} of {definition.name}.cue would hold an image: {line}"
-            raise source.SourceError(definition.blueprint, 1, message)
+        for template in definitionfile.parse(definition.text, f"{definition.name}.cue").templates:
+            for finding in lint.check(template):
+                if finding.severity is lint.Severity.ERROR:
+                    where = f"line {finding.line} of {finding.file} would hold an image"
+                    raise source.SourceError(definition.blueprint, 1, f"{where}: {finding.message}")
 
 
 def _last_line_of(parameter: str, file: Path) -> int:

@@ -57,6 +57,18 @@ def collect(blueprint: bp.Blueprint) -> tuple[CueParameter, ...]:
     return tuple(found.values())
 
 
+def of_platform(blueprint: bp.Blueprint) -> tuple[str, ...]:
+    """Return the parameters that only containers of the platform use."""
+    business = {blueprint.business.name.parameter, *_names((blueprint.business,))}
+    return tuple(name for name in _names(blueprint.platform) if name not in business)
+
+
+def _names(containers: tuple[bp.Container, ...]) -> list[str]:
+    """Return the parameters of some containers, each once."""
+    found = [p for c in containers for p in (*_images((c,)), *_of_container(c))]
+    return list(dict.fromkeys(p.name for p in found))
+
+
 def _images(containers: tuple[bp.Container, ...]) -> Iterator[CueParameter]:
     for container in containers:
         image = container.image

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from tandem_generator import addon, definitions, versions
+from tandem_generator import addon, definitions, released, versions
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def whole(root: Path) -> Plan:
-    """Plan the project: the addon package, and the lock beside the blueprints."""
+    """Plan the project: the addon package, and lock and released texts beside the blueprints."""
     blueprints, api = root / "definitions", root / "controller" / "tandem_controller" / "api"
     made = definitions.generate(blueprints)
     metadata = addon.load_metadata(root / "metadata.yaml")
@@ -50,6 +50,7 @@ def whole(root: Path) -> Plan:
         definitions=made,
         crds=addon.load_manifests(api / "crds"),
         admission=addon.load_manifests(api / "admission"),
+        monitoring=addon.load_monitoring(root / "monitoring"),
         example=(root / "examples" / "shop-v1.yaml").read_text(encoding="utf-8"),
     )
     folder = root / "addon" / metadata.name
@@ -58,15 +59,19 @@ def whole(root: Path) -> Plan:
 
 
 def definitions_only(blueprints: Path, to: Path) -> Plan:
-    """Plan the definitions of a folder of blueprints, and the lock beside them."""
+    """Plan the definitions of a folder of blueprints, and their lock and texts beside them."""
     made = definitions.generate(blueprints)
     files = {to / f"{d.name}.cue": d.text for d in made}
     return Plan({**files, **_lock(blueprints, made)}, (to,))
 
 
 def _lock(blueprints: Path, made: tuple[definitions.Generated, ...]) -> dict[Path, str]:
+    """Plan the lock and the texts that it knows; refuse a version that steps too little."""
     file = blueprints / versions.FILE
-    return {file: versions.dump(versions.extend(versions.load(file), made))}
+    known = versions.load(file)
+    lock = versions.extend(known, made)
+    released.check_steps(blueprints, known, made)
+    return {file: versions.dump(lock), **released.files(blueprints, made)}
 
 
 def _read(path: Path) -> str | None:

@@ -22,8 +22,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `tandem` in the project's folder."""
     monkeypatch.chdir(ROOT)
 
-    def run(*arguments: str | Path) -> Result:
+    def run(*arguments: str | Path, stdin: str | None = None) -> Result:
         words = [str(a) for a in arguments]
-        return CliRunner().invoke(main.build(words), words)
+        return CliRunner().invoke(main.build(words), words, input=stdin)
 
     return run

@@ -12,7 +12,8 @@ from tandem_controller.api.conversion import rollout_of
 from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.workload import Deployment
-from tandem_controller.decide.records import images, revision
+from tandem_controller.decide.digests import images
+from tandem_controller.decide.records import revision
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tests.cli.releases import NOON
 
@@ -83,7 +84,7 @@ def record(
             },
             "fingerprint": template_fingerprint(template(init, shop)),
             "template": template(init, shop),
-            "images": images(template(init, shop)),
+            "images": msgspec.to_builtins(images(template(init, shop))),
             "componentVersion": version,
         },
         "status": {"attempts": list(attempts), **({"hold": held} if held else {})},

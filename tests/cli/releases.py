@@ -12,7 +12,8 @@ from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.api.workload import Deployment
-from tandem_controller.decide.records import images, revision
+from tandem_controller.decide.digests import images
+from tandem_controller.decide.records import revision
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -52,7 +53,7 @@ def record(version: str, *outcomes: str | None, hour: int = 0) -> ReleaseRecord:
             "workload": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop", "uid": UID},
             "fingerprint": template_fingerprint(template(version)),
             "template": template(version),
-            "images": images(template(version)),
+            "images": msgspec.to_builtins(images(template(version))),
         },
         "status": {"attempts": attempts},
     }

@@ -10,7 +10,14 @@ from typer.testing import Result
 from tandem_generator import project as generated
 
 Run = Callable[..., Result]
-PARTS = ("definitions", "addon", "examples", "metadata.yaml", "controller/tandem_controller/api")
+PARTS = (
+    "definitions",
+    "monitoring",
+    "addon",
+    "examples",
+    "metadata.yaml",
+    "controller/tandem_controller/api",
+)
 
 
 @pytest.fixture
@@ -60,10 +67,14 @@ def test_definitions_alone_from_other_blueprints(run: Run, project: Path, tmp_pa
     out = tmp_path / "upgraded"
     file = project / "definitions/components/canary-ready-component.yaml"
     text = file.read_text().replace("default: /work", "default: /data")
-    file.write_text(text.replace("version: 1.1.0", "version: 1.2.0"))
+    file.write_text(text.replace("version: 1.1.0", "version: 2.0.0"))
     result = run("generate", "--blueprints", project / "definitions", "--to", out)
     assert result.exit_code == 0
-    assert sorted(p.name for p in out.iterdir()) == ["canary-ready-component.cue", "rollout.cue"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "canary-ready-component.cue",
+        "release-checkpoint.cue",
+        "rollout.cue",
+    ]
     rendered = run("render", "examples/shop-v1.yaml", "--definitions", out)
     assert "mountPath: /data" in rendered.stdout
 

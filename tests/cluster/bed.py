@@ -9,7 +9,7 @@ import msgspec
 
 from tandem_controller.effect import Kind
 from tandem_controller.keys import REJECTED
-from tandem_controller.kinds import WATCHED
+from tandem_controller.kinds import KNOWN
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
@@ -30,7 +30,7 @@ class Bed:
         """Create an object in this namespace."""
         metadata = {**body["metadata"], "namespace": self.namespace}
         raw = await self.client.create(
-            WATCHED[kind].resource,
+            KNOWN[kind].resource,
             {**body, "metadata": metadata},
             self.namespace,
             field_manager="test",
@@ -39,12 +39,12 @@ class Bed:
 
     async def get(self, kind: Kind, name: str) -> Obj:
         """Return an object."""
-        return _decoded(await self.client.get(WATCHED[kind].resource, name, self.namespace))
+        return _decoded(await self.client.get(KNOWN[kind].resource, name, self.namespace))
 
     async def items(self, kind: Kind) -> list[Obj]:
         """Return all objects of a kind in this namespace."""
         raw = await self.client.list_page(
-            WATCHED[kind].resource,
+            KNOWN[kind].resource,
             namespace=self.namespace,
             limit=500,
             continue_token=None,
@@ -57,7 +57,7 @@ class Bed:
     async def patch(self, kind: Kind, name: str, body: Obj, subresource: str | None = None) -> Obj:
         """Merge-patch an object as a user does."""
         raw = await self.client.patch(
-            WATCHED[kind].resource,
+            KNOWN[kind].resource,
             name,
             body,
             self.namespace,
@@ -68,11 +68,11 @@ class Bed:
 
     async def delete(self, kind: Kind, name: str) -> None:
         """Delete an object."""
-        await self.client.delete(WATCHED[kind].resource, name, self.namespace, uid=None)
+        await self.client.delete(KNOWN[kind].resource, name, self.namespace, uid=None)
 
     async def until(self, kind: Kind, name: str, wanted: Callable[[Obj | None], bool]) -> None:
         """Wait by a watch."""
-        resource = WATCHED[kind].resource
+        resource = KNOWN[kind].resource
         await wait_for(self.client, resource, name, self.namespace, wanted, seconds=WAIT_SECONDS)
 
     async def until_phase(self, name: str, phase: str) -> None:

@@ -36,17 +36,27 @@ def tandem(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
 
 
 @pytest.fixture(scope="session")
-def tandem_process(tandem: DevCluster) -> Iterator[TandemProcess]:
-    """The controller beside that cluster; whoever kills it starts it again."""
-    controller, webhook = TandemProcess.controller(tandem), TandemProcess.webhook(tandem)
+def tandem_webhook(tandem: DevCluster) -> Iterator[TandemProcess]:
+    """The webhooks beside that cluster; whoever kills them starts them again."""
+    webhook = TandemProcess.webhook(tandem)
     webhook.start()
     asyncio.run(_until_webhooks_are_asked(tandem))
+    try:
+        yield webhook
+    finally:
+        webhook.stop()
+
+
+@pytest.fixture(scope="session")
+def tandem_process(tandem: DevCluster, tandem_webhook: TandemProcess) -> Iterator[TandemProcess]:
+    """The controller beside that cluster; whoever kills it starts it again."""
+    del tandem_webhook
+    controller = TandemProcess.controller(tandem)
     controller.start()
     try:
         yield controller
     finally:
         controller.stop()
-        webhook.stop()
 
 
 async def _install(cluster: DevCluster) -> None:

@@ -17,6 +17,7 @@ from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
 from tandem_controller.api.conversion import V1ALPHA1, V1BETA1
 from tandem_controller.api.guard import MUTATING_VERSIONS, mutating_policies, validating_policies
+from tandem_controller.decide.admission_workload import RESUMING_MANAGER
 from tandem_controller.install import CRD, apply, guard_resource, install_crds
 from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING
 from tandem_controller.kube.client import Client, PatchType
@@ -69,6 +70,7 @@ class Place:
         name: str = "shop",
         by: Client | None = None,
         subresource: str | None = None,
+        manager: str | None = None,
     ) -> Obj:
         raw = await (by or self.user).patch(
             resource,
@@ -77,6 +79,7 @@ class Place:
             self.namespace,
             subresource=subresource,
             patch_type=PatchType.MERGE,
+            field_manager=manager,
         )
         return decoded(raw)
 
@@ -298,7 +301,10 @@ async def test_without_tandem_resume_alone_is_possible_in_mid_release(place: Pla
     both = {"spec": {"paused": False, "minReadySeconds": 9}}
     with pytest.raises(Forbidden, match="in the middle of a release"):
         await place.patch(DEPLOYMENTS, both)
-    await place.patch(DEPLOYMENTS, {"spec": {"paused": None}})
+    alone: Obj = {"spec": {"paused": None}}
+    with pytest.raises(Forbidden, match="in the middle of a release"):
+        await place.patch(DEPLOYMENTS, alone, manager="helm")
+    await place.patch(DEPLOYMENTS, alone, manager=RESUMING_MANAGER)
     assert "paused" not in (await place.get(DEPLOYMENTS))["spec"]
 
 
@@ -414,7 +420,7 @@ async def test_an_applier_that_states_the_knobs_is_held_without_any_process(plac
 @pytest.mark.usefixtures("taking_over")
 async def test_a_rollback_in_mid_release_is_paused_too_and_the_mark_stays(place: Place) -> None:
     await place.in_release()
-    await place.patch(DEPLOYMENTS, {"spec": {"paused": False}})
+    await place.patch(DEPLOYMENTS, {"spec": {"paused": False}}, by=place.tandem)
     dropped = NEW | {"metadata": {"annotations": {IN_PROGRESSING: None}}}
     assert taken_over(await place.patch(DEPLOYMENTS, dropped))
 

@@ -16,6 +16,7 @@ from tandem_controller.api.conversion import rollout_of
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.decide.admission import (
     AdmissionRequest,
+    Options,
     UserInfo,
     Verdict,
     decode_review,
@@ -66,7 +67,13 @@ KNOWN: Rollout = rollout_of(rollout())
 
 
 def request(
-    new: Obj, old: Obj | None, *, user: str = "ada", sub: str = "", operation: str = ""
+    new: Obj,
+    old: Obj | None,
+    *,
+    user: str = "ada",
+    sub: str = "",
+    operation: str = "",
+    manager: str = "",
 ) -> AdmissionRequest:
     return AdmissionRequest(
         uid="u",
@@ -75,6 +82,7 @@ def request(
         name="shop",
         sub_resource=sub,
         user_info=UserInfo(username=user),
+        options=Options(field_manager=manager),
         object=new,
         old_object=old,
     )
@@ -86,9 +94,11 @@ def applied(verdict: Verdict, new: Obj) -> Obj:
     return patched
 
 
-def updated(new: Obj, old: Obj, *rollouts: Rollout, user: str = "ada") -> tuple[Obj, Verdict]:
+def updated(
+    new: Obj, old: Obj, *rollouts: Rollout, user: str = "ada", manager: str = ""
+) -> tuple[Obj, Verdict]:
     known = [Guarded(rollout=r) for r in rollouts or (KNOWN,)]
-    verdict = admit_workload(request(new, old, user=user), known, WRITERS)
+    verdict = admit_workload(request(new, old, user=user, manager=manager), known, WRITERS)
     return applied(verdict, new), verdict
 
 
@@ -216,15 +226,23 @@ def test_a_new_template_that_states_paused_while_pods_move_stays_paused() -> Non
 def test_resume_by_hand_stays_possible_and_warns(state: Obj) -> None:
     old = deployment("v2", marked=True, paused=True)
     new = deployment("v2", marked=True, **state)
-    new["metadata"]["managedFields"] = [{"manager": "kubectl"}]
-    result, verdict = updated(new, old)
+    new["metadata"]["managedFields"] = [{"manager": "kubectl-rollout"}]
+    result, verdict = updated(new, old, manager="kubectl-rollout")
     assert not paused(result)
     assert "past all steps" in verdict.warnings[0]
 
 
 def test_resume_together_with_anything_else_is_held() -> None:
     old = deployment("v2", marked=True, paused=True)
-    assert paused(updated(deployment("v2", marked=True, replicas=3), old)[0])
+    new = deployment("v2", marked=True, replicas=3)
+    assert paused(updated(new, old, manager="kubectl-rollout")[0])
+
+
+def test_an_owner_that_states_no_pause_again_and_again_resumes_nothing() -> None:
+    old = deployment("v2", marked=True, paused=True)
+    result, verdict = updated(deployment("v2", marked=True), old, manager="helm")
+    assert paused(result)
+    assert "spec.paused kept as it was" in verdict.warnings[0]
 
 
 def test_pausing_a_moving_deployment_is_held_and_names_the_right_switch() -> None:

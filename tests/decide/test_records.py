@@ -29,7 +29,7 @@ from tandem_controller.decide import records
 from tandem_controller.decide.classify import parts
 from tandem_controller.effect import Create, Delete, Effect, Kind, ReplaceStatus
 from tandem_controller.snapshot import Snapshot
-from tests.examples import NOW, OWNER, V1, Obj, deployment, rollout, template, workload
+from tests.examples import LONG_AGO, NOW, OWNER, V1, Obj, deployment, rollout, template, workload
 
 SHOP = WorkloadIdentity(api_version="apps/v1", kind="Deployment", name="shop", uid="uid-shop")
 
@@ -38,13 +38,21 @@ def record(number: int, *attempts: Attempt, uid: str = "uid-shop") -> ReleaseRec
     of = template(f"r/shop:{number}")
     return ReleaseRecord(
         metadata=ObjectMeta(
-            name=f"shop-{number}", namespace="web", uid=f"uid-{number}", resource_version="60"
+            name=name_of(number, uid),
+            namespace="web",
+            uid=f"uid-{number}",
+            resource_version="60",
+            creation_timestamp=LONG_AGO,
         ),
         spec=ReleaseRecordSpec(
             workload=replace(SHOP, uid=uid), fingerprint=template_fingerprint(of), template=of
         ),
         status=ReleaseRecordStatus(attempts=attempts),
     )
+
+
+def name_of(number: int, uid: str = "uid-shop") -> str:
+    return f"shop-{records.revision(uid, template_fingerprint(template(f'r/shop:{number}')))}"
 
 
 def ended(outcome: Outcome, start: int = 0, end: int = 1) -> Attempt:
@@ -136,11 +144,7 @@ class TestSurplus:
     ) -> None:
         gone = names(records.surplus(history, limit))
         kept = records.stable(history)
-        ended_ones = {
-            r.metadata.name
-            for r in history
-            if r.status.attempts and r.open_attempt is None and r is not kept
-        }
+        ended_ones = {r.metadata.name for r in history if r.open_attempt is None and r is not kept}
         assert gone <= ended_ones
         assert len(gone) == max(0, len(ended_ones) - limit)
 
@@ -149,17 +153,23 @@ class TestSurplus:
         gone = names(records.surplus(history, limit))
         kept = records.stable(history)
         latest = {
-            r.metadata.name: r.status.attempts[-1].started_at
+            r.metadata.name: r.status.attempts[-1].started_at if r.status.attempts else LONG_AGO
             for r in history
-            if r.status.attempts and r.open_attempt is None and r is not kept
+            if r.open_attempt is None and r is not kept
         }
         left = [moment for name, moment in latest.items() if name not in gone]
-        assert all(latest[name] < moment for name in gone for moment in left)
+        assert all(latest[name] <= moment for name in gone for moment in left)
+
+    @pytest.mark.parametrize("end", [None, HoldEnd.ACCEPTED])
+    def test_leaves_a_change_that_waits_for_its_first_release(self, end: HoldEnd | None) -> None:
+        hold = Hold(since=NOW, ended_at=NOW if end else None, end=end)
+        waiting = replace(record(1), status=ReleaseRecordStatus(hold=hold))
+        assert records.surplus([waiting], 0) == ()
 
     def test_is_a_deletion_of_that_very_object(self) -> None:
         history = [record(1, ended(Outcome.COMPLETED)), record(2, ended(Outcome.ROLLED_BACK))]
         assert records.surplus(history, 0) == (
-            Delete(kind=Kind.RELEASE_RECORD, namespace="web", name="shop-2", uid="uid-2"),
+            Delete(kind=Kind.RELEASE_RECORD, namespace="web", name=name_of(2), uid="uid-2"),
         )
 
 
@@ -210,9 +220,7 @@ class TestCreate:
                         {"name": "init", "image": "r/init:3", "init": True},
                         {"name": "shop", "image": "r/shop:1"},
                     ],
-                    "replicas": 10,
                     "application": "store",
-                    "applicationRevision": "store-v7",
                     "component": "shop",
                     "componentDefinition": "canary-ready-component-v2",
                 },
@@ -265,7 +273,7 @@ class TestAttempts:
         assert isinstance(effect, ReplaceStatus)
         assert (effect.kind, effect.name, effect.resource_version) == (
             Kind.RELEASE_RECORD,
-            "shop-1",
+            name_of(1),
             "60",
         )
         return replace(record(1), status=msgspec.convert(effect.status, ReleaseRecordStatus))
@@ -319,3 +327,13 @@ def test_records_of_a_workload_that_was_created_anew_do_not_count() -> None:
     )
     assert records.of_workload(seen) == (mine,)
     assert records.of_workload(Snapshot(rollout=rollout(), records=(old, mine))) == (old, mine)
+
+
+def test_a_record_counts_only_under_the_name_of_its_template() -> None:
+    true = record(1)
+    renamed = replace(true, metadata=replace(true.metadata, name="shop-copy"))
+    edited = replace(true, spec=replace(true.spec, template=template("r/shop:9")))
+    seen = Snapshot(rollout=rollout(), records=(renamed, edited, true))
+    assert records.of_workload(seen) == (true,)
+    assert "its name does not end in" in str(records.fault(renamed))
+    assert "spec.fingerprint is" in str(records.fault(edited))

@@ -134,10 +134,26 @@ SERVICE: Obj = {
 }
 
 
+COMPONENT = {
+    "app.oam.dev/name": SHOP,
+    "app.oam.dev/component": SHOP,
+    "workload.oam.dev/type": "fixed-init-image",
+}
+
+
 def deployment(
-    version: str, *, env: Mapping[str, str] | None = None, max_unavailable: int = 1
+    version: str,
+    *,
+    init: str = "",
+    component: bool = False,
+    env: Mapping[str, str] | None = None,
+    max_unavailable: int = 1,
 ) -> Obj:
-    """Return the Deployment of a version: the same init and business version."""
+    """Return the Deployment of a version: the same init and business version, unless stated.
+
+    As a component of an Application it carries KubeVela's labels, and nothing of Tandem's:
+    so does what a definition renders that fixes its init image.
+    """
     work = {"name": "work", "mountPath": "/work"}
     business = {
         "name": "business",
@@ -148,20 +164,23 @@ def deployment(
         "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
         "volumeMounts": [work],
     }
-    init = {
+    first = {
         "name": "init",
-        "image": f"init:{version}",
+        "image": f"init:{init or version}",
         "imagePullPolicy": "Never",
         "volumeMounts": [work],
     }
     pods = {
         "terminationGracePeriodSeconds": 10,
-        "initContainers": [init],
+        "initContainers": [first],
         "containers": [business],
         "volumes": [{"name": "work", "emptyDir": {}}],
     }
     return {
-        "metadata": {"labels": {"app": SHOP}, "annotations": {"team": "shop"}},
+        "metadata": {
+            "labels": {"app": SHOP, **(COMPONENT if component else {})},
+            "annotations": {"team": "shop"},
+        },
         "spec": {
             "replicas": REPLICAS,
             "minReadySeconds": 1,

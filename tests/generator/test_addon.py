@@ -1,5 +1,6 @@
 """The addon package compiles as KubeVela compiles it, and keeps KubeVela's rules."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,8 +10,8 @@ import msgspec
 import pytest
 import yaml
 
-from tandem_generator import addon, cue, project, source
-from tandem_generator.source import Json
+from tandem_generator import addon, cue, source
+from tests.generator.package import compiled, objects, package_files
 
 pytestmark = pytest.mark.usefixtures("each_cue")
 
@@ -22,24 +23,7 @@ KUBEVELA_READS = re.compile(
 
 @pytest.fixture(scope="module")
 def files(root: Path) -> dict[str, str]:
-    folder = root / "addon" / "tandem"
-    made = project.whole(root).files.items()
-    return {str(p.relative_to(folder)): t for p, t in made if p.is_relative_to(folder)}
-
-
-def compiled(files: Mapping[str, str], expression: str, arguments: Mapping[str, Any]) -> Json:
-    """Compile parameters, context, template and resources as one instance of package main."""
-    parameter = msgspec.json.encode(arguments).decode()
-    context = '{metadata: {name: "tandem", version: "0.1.0"}}'
-    texts = [files["parameter.cue"], files["template.cue"]]
-    texts += [text for path, text in files.items() if path.startswith("resources/")]
-    body = "\n".join(re.sub(r"^package main$", "", t, flags=re.MULTILINE) for t in texts)
-    whole = f"package main\n{body}\ncontext: {context}\nparameter: {parameter}\n"
-    return msgspec.json.decode(cue.export(whole, expression))
-
-
-def objects(application: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    return {c["name"]: c["properties"]["objects"] for c in application["spec"]["components"]}
+    return package_files(root)
 
 
 def test_every_file_is_one_that_kubevela_reads(files: Mapping[str, str]) -> None:
@@ -85,6 +69,21 @@ def test_parameters_arrive(files: Mapping[str, str]) -> None:
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "mine"
     topology = [p for p in application["spec"]["policies"] if p["type"] == "topology"]
     assert topology[0]["properties"] == {"clusters": ["a", "b"]}
+
+
+def test_the_checkpoint_knows_the_platform_parameters_of_the_definitions(
+    files: Mapping[str, str],
+) -> None:
+    def options(arguments: Mapping[str, Any]) -> list[str]:
+        deployment = objects(compiled(files, "output", arguments))["tandem-controller"][0]
+        command = deployment["spec"]["template"]["spec"]["containers"][1]["command"]
+        return list(command[command.index("--checkpoint") :])
+
+    platform = ["initArgs", "initCommand", "initEnv", "initImage", "initResources"]
+    patterns = [word for name in platform for word in ("--checkpoint-platform", name)]
+    assert options({}) == ["--checkpoint", "off", *patterns]
+    arguments = {"checkpoint": "deny", "checkpointPlatform": ["proxy*"]}
+    assert options(arguments) == ["--checkpoint", "deny", "--checkpoint-platform", "proxy*"]
 
 
 def test_crds_can_be_left_to_others_and_are_never_deleted(files: Mapping[str, str]) -> None:
@@ -167,6 +166,65 @@ def test_mutating_policies_need_to_be_asked_for(files: Mapping[str, str]) -> Non
     """Most clusters do not serve them yet, and KubeVela would not get past the first."""
     kinds = {o["kind"] for o in objects(compiled(files, "output", {}))["tandem-admission"]}
     assert not {k for k in kinds if k.startswith("MutatingAdmission")}
+
+
+SWITCHES = {"rules": "PrometheusRule", "serviceMonitor": "ServiceMonitor", "dashboard": "ConfigMap"}
+
+
+def monitored(files: Mapping[str, str], **monitoring: object) -> list[dict[str, Any]]:
+    arguments = {"namespace": "ops", "monitoring": monitoring}
+    return objects(compiled(files, "output", arguments)).get("tandem-monitoring", [])
+
+
+def test_nothing_of_monitoring_is_installed_unless_it_is_asked_for(
+    files: Mapping[str, str],
+) -> None:
+    """Without prometheus-operator its kinds are unknown, and the addon would not get past them."""
+    assert "tandem-monitoring" not in objects(compiled(files, "output", {}))
+
+
+@pytest.mark.parametrize(("switch", "kind"), SWITCHES.items())
+def test_each_part_of_monitoring_has_a_switch_of_its_own(
+    files: Mapping[str, str], switch: str, kind: str
+) -> None:
+    (made,) = monitored(files, **{switch: True})
+    assert (made["kind"], made["metadata"]["namespace"]) == (kind, "ops")
+
+
+def test_operators_find_monitoring_by_the_labels_that_they_choose_by(
+    files: Mapping[str, str],
+) -> None:
+    made = monitored(files, **dict.fromkeys(SWITCHES, True), labels={"release": "prometheus"})
+    common = {"app.kubernetes.io/name": "tandem", "release": "prometheus"}
+    assert [o["metadata"]["labels"] for o in made] == [
+        common,
+        common,
+        {**common, "grafana_dashboard": "1"},
+    ]
+
+
+def test_the_service_monitor_finds_the_controllers_service(files: Mapping[str, str]) -> None:
+    (monitor,) = monitored(files, serviceMonitor=True)
+    arguments = {"namespace": "ops"}
+    _, service = objects(compiled(files, "output", arguments))["tandem-controller"]
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert monitor["spec"]["selector"]["matchLabels"] == service["metadata"]["labels"]
+    assert endpoint["port"] in [port["name"] for port in service["spec"]["ports"]]
+    assert endpoint["honorLabels"]
+
+
+def test_the_rules_and_the_dashboard_are_those_of_the_project(
+    root: Path, files: Mapping[str, str]
+) -> None:
+    address = "docs/monitoring.md"
+    wanted = yaml.safe_load((root / "monitoring/rules.yaml").read_text(encoding="utf-8"))
+    rules, dashboard = monitored(files, rules=True, dashboard=True)
+    assert rules["spec"] == wanted
+    told = json.loads((root / "monitoring/dashboard.json").read_text(encoding="utf-8"))
+    assert json.loads(dashboard["data"]["tandem.json"]) == told
+    (elsewhere,) = monitored(files, rules=True, runbooks="here")
+    assert address not in json.dumps(elsewhere)
+    assert json.dumps(elsewhere["spec"]).replace('"here#', f'"{address}#') == json.dumps(wanted)
 
 
 def test_a_file_with_two_objects_is_refused(tmp_path: Path) -> None:

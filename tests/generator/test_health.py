@@ -128,7 +128,7 @@ def test_a_traits_message(
 
 def test_the_fields_are_what_kubevela_accepts(made: dict[str, Definition]) -> None:
     """It refuses an `isHealth` that is an index or a list (`pkg/definition/ast`)."""
-    for definition in made.values():
+    for definition in (d for d in made.values() if d.kind != "workflow-step"):
         found = re.findall(r"^\t+isHealth: (.+)$", definition.text, re.MULTILINE)
         assert len(found) == 1
         assert re.search(r" (==|&&) ", found[0]), "a comparison or conjunction"

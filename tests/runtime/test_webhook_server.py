@@ -13,9 +13,11 @@ import pytest
 
 from tandem_controller.api.conversion import rollout_of
 from tandem_controller.api.rollout import Rollout
+from tandem_controller.decide.admission_application import Checkpoint, Mode
 from tandem_controller.decide.admission_workload import Guarded
 from tandem_controller.webhooks.certificates import Bundle, renewed
 from tandem_controller.webhooks.configuration import (
+    APPLICATIONS_PATH,
     CONVERT_PATH,
     ROLLOUTS_MUTATE_PATH,
     ROLLOUTS_PATH,
@@ -157,6 +159,25 @@ async def test_a_status_and_an_update_pass_through_their_routes(running: Running
     assert (await running.post(ROLLOUTS_MUTATE_PATH, review(SHOP, SHOP)))["response"]["allowed"]
 
 
+async def test_an_application_is_judged_by_the_checkpoint_that_was_set(running: Running) -> None:
+    def application(init: str, shop: str) -> Obj:
+        component = {"name": "shop", "properties": {"initImage": init, "businessImage": shop}}
+        return {"metadata": {"name": "shop"}, "spec": {"components": [component]}}
+
+    both = review(application("2", "2"), application("1", "1"))
+    assert (await running.post(APPLICATIONS_PATH, both))["response"] == {
+        "uid": "7",
+        "allowed": True,
+    }
+    running.server.checkpoint = Checkpoint(mode=Mode.WARN)
+    (warning,) = (await running.post(APPLICATIONS_PATH, both))["response"]["warnings"]
+    assert "component shop" in warning
+    running.server.checkpoint = Checkpoint(mode=Mode.DENY)
+    assert not (await running.post(APPLICATIONS_PATH, both))["response"]["allowed"]
+    running.server.proven = lambda namespace, component: [{namespace, component, "1", "2"}]
+    assert (await running.post(APPLICATIONS_PATH, both))["response"]["allowed"]
+
+
 async def test_a_conversion_review_keeps_the_order_of_its_objects(running: Running) -> None:
     objects = [SHOP | {"metadata": {"name": name, "namespace": "web"}} for name in ("a", "b", "c")]
     request = {"uid": "9", "desiredAPIVersion": "rollouts.kruise.io/v1alpha1", "objects": objects}
@@ -225,6 +246,35 @@ def test_all_webhooks_ignore_failures_and_leave_tandem_and_kube_system_alone() -
     workloads = mutating["webhooks"][0]
     assert workloads["namespaceSelector"]["matchExpressions"][0]["values"] == ["kube-system"]
     assert any("oldObject.spec.template" in c["expression"] for c in workloads["matchConditions"])
+
+
+def test_applications_are_asked_about_only_where_a_checkpoint_is_set_and_never_block() -> None:
+    """KubeVela goes on while no Tandem answers, and its status writes are not asked about."""
+    endpoint = Endpoint(ca_bundle=b"ca", url="https://127.0.0.1:9443")
+    names = [w["name"] for w in validating_configuration(endpoint, {"tandem"})["webhooks"]]
+    assert names == ["validate.tandem.oam.dev"]
+    _, webhook = validating_configuration(endpoint, {"tandem"}, applications=True)["webhooks"]
+    assert webhook == {
+        "name": "applications.tandem.oam.dev",
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": endpoint.client_config(APPLICATIONS_PATH),
+        "failurePolicy": "Ignore",
+        "matchConditions": [
+            {"name": "spec-changes", "expression": "object.spec != oldObject.spec"}
+        ],
+        "matchPolicy": "Equivalent",
+        "rules": [
+            {
+                "apiGroups": ["core.oam.dev"],
+                "apiVersions": ["v1beta1"],
+                "operations": ["UPDATE"],
+                "resources": ["applications"],
+                "scope": "Namespaced",
+            }
+        ],
+        "sideEffects": "None",
+        "timeoutSeconds": 5,
+    }
 
 
 def test_inside_a_cluster_the_service_is_named() -> None:

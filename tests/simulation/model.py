@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tandem_controller.api.autoscaling import HorizontalPodAutoscaler
+from tandem_controller.api.config import ConfigObject
 from tandem_controller.api.network import EndpointSlice, HTTPRoute, Ingress, Service
 from tandem_controller.api.policy import ReleasePolicy
 from tandem_controller.api.record import ReleaseRecord
@@ -43,6 +45,9 @@ STRUCTS: dict[Kind, type[msgspec.Struct]] = {
     Kind.ENDPOINT_SLICE: EndpointSlice,
     Kind.INGRESS: Ingress,
     Kind.HTTP_ROUTE: HTTPRoute,
+    Kind.CONFIG_MAP: ConfigObject,
+    Kind.SECRET: ConfigObject,
+    Kind.AUTOSCALER: HorizontalPodAutoscaler,
 }
 _S = TypeVar("_S", bound=msgspec.Struct)
 

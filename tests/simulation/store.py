@@ -23,7 +23,12 @@ from tests.simulation.rules import Obj, defaulted, validate
 
 NAMESPACE = "default"
 START = datetime(2026, 1, 1, tzinfo=UTC)
-STATUS_SUBRESOURCE = frozenset(Kind) - {Kind.RELEASE_POLICY, Kind.ENDPOINT_SLICE}
+STATUS_SUBRESOURCE = frozenset(Kind) - {
+    Kind.RELEASE_POLICY,
+    Kind.ENDPOINT_SLICE,
+    Kind.CONFIG_MAP,
+    Kind.SECRET,
+}
 """Kinds whose status only `replace_status` writes."""
 GRACEFUL = frozenset({Kind.POD})
 """Kinds that stay, marked as deleted, until the kubelet is done with them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -11,8 +12,10 @@ from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.api.workload import Pod, ReplicaSet
 from tandem_controller.decide.release import decide
-from tandem_controller.effect import Kind, Note
+from tandem_controller.effect import Decision, Kind, Look, Note
 from tandem_controller.observe import gather
+from tandem_controller.reconcile import MAX_LOOKS
+from tandem_controller.snapshot import Seen
 from tests.simulation.errors import ApiError
 from tests.simulation.model import STRUCTS, Model
 from tests.simulation.rules import Obj
@@ -77,11 +80,7 @@ class Tandem:
             rollout = self.model.find(Kind.ROLLOUT, self.rollout, Rollout)
             if rollout is None:
                 return wrote > 0
-            snapshot = gather(ModelCache(self.model), rollout)
-            before = msgspec.json.encode(snapshot)
-            decision = decide(snapshot, self.model.now)
-            assert decide(snapshot, self.model.now) == decision, "decide remembers something"
-            assert msgspec.json.encode(snapshot) == before, "decide changed what it was given"
+            decision = self.decide(rollout)
             self.notes += decision.notes
             if not decision.effects:
                 return wrote > 0
@@ -95,6 +94,26 @@ class Tandem:
                 wrote += 1
                 self.written += 1
         raise AssertionError(f"{MAX_PASSES} passes without coming to rest: {decision}")
+
+    def decide(self, rollout: Rollout) -> Decision:
+        """Decide, looking at what is asked for, as `Reconciler` does."""
+        snapshot = gather(ModelCache(self.model), rollout)
+        for _ in range(MAX_LOOKS):
+            before = msgspec.json.encode(snapshot)
+            decision = decide(snapshot, self.model.now)
+            assert decide(snapshot, self.model.now) == decision, "decide remembers something"
+            assert msgspec.json.encode(snapshot) == before, "decide changed what it was given"
+            if not decision.looks:
+                return decision
+            seen = tuple(map(self._see, decision.looks))
+            snapshot = replace(snapshot, seen=(*snapshot.seen, *seen))
+        raise AssertionError(f"asked to look {MAX_LOOKS} times: {decision.looks}")
+
+    def _see(self, look: Look) -> Seen:
+        if not look.name:
+            return Seen(look=look, objects=self.model.objects(look.kind, STRUCTS[look.kind]))
+        found = self.model.find(look.kind, look.name, STRUCTS[look.kind])
+        return Seen(look=look, objects=(found,) if found else ())
 
     def settle(self, seconds: float = 0) -> None:
         """Let cluster and Tandem run until nothing changes, passing `seconds` in 1 s steps."""

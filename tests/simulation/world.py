@@ -9,9 +9,7 @@ from tandem_controller import keys
 from tandem_controller.api.policy import OnDelete
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.decide.position import ROLLBACK_PREFIX
-from tandem_controller.decide.release import decide
 from tandem_controller.effect import Kind
-from tandem_controller.observe import gather
 from tests.simulation import actions as do
 from tests.simulation import facts
 from tests.simulation.actions import PLANS, TEMPLATES, Action, Setting
@@ -26,7 +24,7 @@ from tests.simulation.objects import deployment, http_route, rollout, service
 from tests.simulation.replica_sets import is_ready
 from tests.simulation.rules import Obj, default_template
 from tests.simulation.store import Key, Store
-from tests.simulation.tandem import ModelCache, Tandem
+from tests.simulation.tandem import Tandem
 
 _SERVER_OWNED = ("uid", "resourceVersion", "generation", "creationTimestamp")
 PATIENCE = 150
@@ -328,7 +326,7 @@ class World:
         found = self.model.find(Kind.ROLLOUT, WEB, Rollout)
         if found is None:
             return
-        decision = decide(gather(ModelCache(self.model), found), self.model.now)
+        decision = self.tandem.decide(found)
         assert not decision.effects, f"still due: {decision.effects}"
         web = self.store.get(Kind.DEPLOYMENT, WEB)
         release = self.guard.release

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from tandem_controller.api.evidence import Evidence
 from tandem_controller.api.meta import Model, ObjectMeta
 
 
@@ -84,9 +85,7 @@ class ReleaseRecordSpec(Model, frozen=True):
     business_fingerprint: str = ""
     platform_fingerprint: str = ""
     images: tuple[ContainerImage, ...] = ()
-    replicas: int | None = None
     application: str = ""
-    application_revision: str = ""
     component: str = ""
     component_definition: str = ""
     component_version: str = ""
@@ -103,6 +102,22 @@ class Originals(Model, frozen=True):
     workload: dict[str, Any] = {}
     services: dict[str, dict[str, str] | None] = {}
     routes: dict[str, dict[str, Any]] = {}
+
+
+class Circumstances(Model, frozen=True):
+    """What held when an attempt began. The same template may be released under others."""
+
+    stable: str = ""
+    """Name of the record that the release returns to; empty for a baseline."""
+    application_revision: str = ""
+    publish_version: str = ""
+    replicas: int | None = None
+    plan: dict[str, Any] = {}
+    """The Rollout's strategy, as it was stated."""
+    policy: dict[str, Any] = {}
+    """The policy in force, defaults included."""
+    services: dict[str, dict[str, Any]] = {}
+    """Specs of the user's Services, by name; `Originals` holds the routes."""
 
 
 class Rejection(Model, frozen=True):
@@ -144,6 +159,7 @@ class Attempt(Model, frozen=True):
     """Against the stable version; None for a baseline."""
     rollout_id: str = ""
     """The user's own name of this release (label `rollouts.kruise.io/rollout-id`)."""
+    circumstances: Circumstances = Circumstances()
     originals: Originals = Originals()
     approvals: tuple[Approval, ...] = ()
     parked_at: datetime | None = None
@@ -152,6 +168,8 @@ class Attempt(Model, frozen=True):
     completed_at: datetime | None = None
     message: str = ""
     rejection: Rejection | None = None
+    evidence: Evidence | None = None
+    """None until the version ran everywhere, as the stable one."""
 
 
 class ReleaseRecordStatus(Model, frozen=True):
@@ -175,11 +193,19 @@ class ReleaseRecord(Model, frozen=True):
         return attempts[-1] if attempts and attempts[-1].outcome is None else None
 
     @property
+    def stable_attempt(self) -> Attempt | None:
+        """The attempt by which this template last became the stable one, or None."""
+        return max(
+            (a for a in self.status.attempts if a.outcome in _STABLE and a.completed_at),
+            key=lambda a: a.completed_at or a.started_at,
+            default=None,
+        )
+
+    @property
     def stable_since(self) -> datetime | None:
         """When this template last became the stable one, or None if it never did."""
-        times = [
-            a.completed_at
-            for a in self.status.attempts
-            if a.outcome in (Outcome.COMPLETED, Outcome.BASELINE) and a.completed_at
-        ]
-        return max(times, default=None)
+        attempt = self.stable_attempt
+        return attempt.completed_at if attempt else None
+
+
+_STABLE = (Outcome.COMPLETED, Outcome.BASELINE)

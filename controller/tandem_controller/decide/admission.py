@@ -29,6 +29,12 @@ class UserInfo(Model, frozen=True):
     groups: tuple[str, ...] = ()
 
 
+class Options(Model, frozen=True):
+    """How the request was sent (`meta.k8s.io/v1` PatchOptions and UpdateOptions)."""
+
+    field_manager: str = ""
+
+
 class AdmissionRequest(Model, frozen=True):
     """`admission.k8s.io/v1` AdmissionReview, the request in it."""
 
@@ -38,6 +44,7 @@ class AdmissionRequest(Model, frozen=True):
     name: str = ""
     sub_resource: str = ""
     user_info: UserInfo = UserInfo()
+    options: Options = Options()
     object: dict[str, Any] | None = None
     old_object: dict[str, Any] | None = None
 

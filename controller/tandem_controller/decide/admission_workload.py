@@ -26,6 +26,7 @@ from tandem_controller.decide.admission import (
     set_field,
 )
 from tandem_controller.decide.classify import parts
+from tandem_controller.decide.records import fault
 from tandem_controller.decide.records import stable as stable_record
 from tandem_controller.decide.withheld import release_id, withheld
 from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING, RECORD_ROLLOUT
@@ -37,6 +38,9 @@ KNOBS: Mapping[str, object] = {
     "paused": False,
 }
 """Fields of the spec that steer a release, with the value that an absent one has."""
+
+RESUMING_MANAGER = "kubectl-rollout"
+"""The field manager of `kubectl rollout resume`, unless its user names another."""
 
 _SERVER_FIELDS = ("managedFields", "resourceVersion", "generation")
 
@@ -68,7 +72,7 @@ def admit_workload(
     if found := next(filter(None, (_withheld(request, each) for each in known)), None):
         return _admitted_as_stored(request, found)
     if IN_PROGRESSING in _annotations(request.old):
-        return _hold(request)
+        return _resumed(request) or _hold(request)
     rollout = next((each.rollout for each in known if _takes_over(each.rollout)), None)
     return _take_over(request, rollout) if rollout and _starts_release(request) else ALLOWED
 
@@ -94,7 +98,7 @@ def _of_workload(
     request: AdmissionRequest, records: Iterable[ReleaseRecord]
 ) -> tuple[ReleaseRecord, ...]:
     uid = (request.old.get("metadata") or {}).get("uid")
-    return tuple(r for r in records if r.spec.workload.uid == uid)
+    return tuple(r for r in records if r.spec.workload.uid == uid and fault(r) is None)
 
 
 def _admitted_as_stored(request: AdmissionRequest, refused: ReleaseRecord) -> Verdict:
@@ -150,11 +154,8 @@ def _hold(request: AdmissionRequest) -> Verdict:
     """Keep the knobs and the marker of a release in progress.
 
     A template that changes again is paused like the first one, whatever it is: the
-    decision tells a rollback from a newer version. `kubectl rollout resume` passes: it is
-    the way out while no Tandem process runs, and must not become a habit otherwise.
+    decision tells a rollback from a newer version.
     """
-    if _only_unpauses(request):
-        return Verdict(warnings=(_unpaused_warning(request),))
     held = [knob for knob in KNOBS if _knob(request.old, knob) != _knob(request.new, knob)]
     patch: list[Operation] = []
     for knob in held:
@@ -166,6 +167,19 @@ def _hold(request: AdmissionRequest) -> Verdict:
     path = ("metadata", "annotations", IN_PROGRESSING)
     dropped = set_field(request.new, path, mark)
     return Verdict(patch=(*patch, *dropped), warnings=_hold_warnings(held))
+
+
+def _resumed(request: AdmissionRequest) -> Verdict | None:
+    """Let `kubectl rollout resume` pass, and say what it does.
+
+    It is the way out while no Tandem process runs, and must not become a habit otherwise. An
+    owner that re-applies `paused: false` sends the same change; only the field manager tells
+    a hand from it (the default of that command in kubectl is `kubectl-rollout`).
+    """
+    by_hand = request.options.field_manager == RESUMING_MANAGER
+    if not (by_hand and _only_unpauses(request)):
+        return None
+    return Verdict(warnings=(_unpaused_warning(request),))
 
 
 def _only_unpauses(request: AdmissionRequest) -> bool:

@@ -6,10 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from tandem_controller.api.fingerprint import template_fingerprint
-from tandem_controller.decide import records
+from tandem_controller.api.record import Originals
+from tandem_controller.decide import integrity, records, services
+from tandem_controller.decide.content import circumstances_of
 from tandem_controller.effect import Decision, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
-from tandem_controller.workloads.deployment import by_fingerprint, live_fingerprint, size
+from tandem_controller.workloads.deployment import (
+    by_fingerprint,
+    live_fingerprint,
+    original,
+    size,
+)
 
 ADOPTED = "adopted as it ran"
 ESCAPED = (
@@ -39,11 +46,16 @@ def escaped(workload: WorkloadSnapshot) -> bool:
 
 
 def accept(snapshot: Snapshot, workload: WorkloadSnapshot, now: datetime) -> Decision:
-    """Make an escaped template the stable one and say so."""
-    decision = _baseline(snapshot, workload, workload.deployment.spec.template, now, ESCAPED)
+    """Make a template the stable one that runs without a record, and say how that came.
+
+    It escaped, unless it was released and its record was lost since.
+    """
+    lost = integrity.lost_at_rest(snapshot, workload)
+    message = integrity.LOST if lost else ESCAPED
+    reason = "RecordRebuilt" if lost else "ReleaseEscaped"
+    decision = _baseline(snapshot, workload, workload.deployment.spec.template, now, message)
     return Decision(
-        effects=decision.effects,
-        notes=(Note(reason="ReleaseEscaped", message=ESCAPED, warning=True),),
+        effects=decision.effects, notes=(Note(reason=reason, message=message, warning=True),)
     )
 
 
@@ -67,4 +79,16 @@ def _baseline(
     if record is None:
         return Decision(effects=(records.create(snapshot, workload.deployment, template),))
     note = Note(reason="Adopted", message=f"baseline {record.metadata.name} {message}")
-    return Decision(effects=(records.baseline(record, now, message),), notes=(note,))
+    originals = Originals(
+        workload=original(workload.deployment),
+        services=services.selectors(snapshot),
+        routes=services.routes(snapshot),
+    )
+    effect = records.baseline(
+        record,
+        now,
+        message,
+        originals=originals,
+        circumstances=circumstances_of(snapshot, workload.deployment, originals),
+    )
+    return Decision(effects=(effect,), notes=(note,))

@@ -22,7 +22,8 @@ from tandem_controller.api.record import Change
 Template = Mapping[str, Any]
 Container = Mapping[str, Any]
 
-_LISTS = ("initContainers", "containers", "volumes")
+LISTS = ("initContainers", "containers", "volumes")
+"""Fields of a pod's spec whose entries belong to one part or the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,8 @@ class Parts:
 def parts(template: Template, containers: Containers) -> Parts:
     """Return the fingerprints of a template's parts."""
     return Parts(
-        business=digest(_part(template, containers, platform=False)),
-        platform=digest(_part(template, containers, platform=True)),
+        business=digest(content(template, containers, platform=False)),
+        platform=digest(content(template, containers, platform=True)),
     )
 
 
@@ -57,14 +58,21 @@ def change_of(before: Parts, after: Parts) -> Change:
     return Change.PLATFORM if platform else Change.NEITHER
 
 
+def content(template: Template, containers: Containers, *, platform: bool) -> dict[str, Any]:
+    """Return one part of a pod's spec: its containers and volumes, and for business the rest."""
+    lists = {field: _own(template, field, containers, platform=platform) for field in LISTS}
+    rest = {} if platform else {k: v for k, v in _spec(template).items() if k not in LISTS}
+    return {**rest, **{field: entries for field, entries in lists.items() if entries}}
+
+
 def compose(business: Template, platform: Template, containers: Containers) -> dict[str, Any]:
     """Return the template `business` with the platform part of `platform` in it.
 
     Labels and annotations are those of `business`. The platform's containers keep the places
     that they have in `platform`, and find every volume that they mount.
     """
-    spec = {k: v for k, v in _spec(business).items() if k not in _LISTS}
-    for field in _LISTS:
+    spec = {k: v for k, v in _spec(business).items() if k not in LISTS}
+    for field in LISTS:
         merged = _merged(
             _own(business, field, containers, platform=False),
             _entries(platform, field),
@@ -88,12 +96,6 @@ def is_platform(container: Container, containers: Containers, *, init: bool) -> 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _part(template: Template, containers: Containers, *, platform: bool) -> dict[str, Any]:
-    lists = {field: _own(template, field, containers, platform=platform) for field in _LISTS}
-    rest = {} if platform else {k: v for k, v in _spec(template).items() if k not in _LISTS}
-    return {**rest, **{field: entries for field, entries in lists.items() if entries}}
 
 
 def _own(

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from tandem_controller.api.record import Outcome
 from tandem_controller.api.rollout import FinalisingStep
-from tandem_controller.decide import records, services, words
+from tandem_controller.decide import records, rollback_check, services, words
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.position import ROLLBACK_PREFIX, finalising, position
 from tandem_controller.effect import Decision, Effect, Note
@@ -48,7 +48,8 @@ def _leave_older(case: Case) -> Decision | None:
 def roll_back(case: Case) -> Decision:
     """Bring the stable version back: traffic first, then pods, then the rest."""
     return (
-        _announce(case, words.RETURNING, "Cancelling", rolling_back=True)
+        rollback_check.before(case)
+        or _announce(case, words.RETURNING, "Cancelling", rolling_back=True)
         or _return_to_stable(case, reason="Cancelling")
         or _close(case, Outcome.ROLLED_BACK, words.CANCELED)
     )
@@ -161,7 +162,7 @@ def _announce(
         reason=reason,
         step=step,
         rolling_back=rolling_back,
-        notes=(started,) if rolling_back else (),
+        notes=(started, *rollback_check.warnings(case)) if rolling_back else (),
     )
     return decision if decision.effects else None
 
@@ -254,8 +255,9 @@ def _close(case: Case, outcome: Outcome, message: str) -> Decision:
         message=message,
         warning=not completed,
     )
+    moved = () if completed else rollback_check.moved_tags(case)
     return Decision(
-        effects=(records.close(case.release, outcome, case.now, message),), notes=(note,)
+        effects=(records.close(case.release, outcome, case.now, message),), notes=(note, *moved)
     )
 
 

@@ -149,7 +149,7 @@ def _in_progress(stated: Stated, release: ReleaseRecord) -> Ruling:
     if stated.same_business(release) and stated.same_platform(release):
         return Ruling(template=stated.template)
     if stated.same_business(stable) and not stated.same_business(release):
-        return _taken_back(stated)
+        return _taken_back(stated, release)
     if stated.same_platform(stable):
         back = stated.same_business(stable)
         return Ruling(template=stable.spec.template if back else stated.template)
@@ -161,13 +161,19 @@ def _in_progress(stated: Stated, release: ReleaseRecord) -> Ruling:
     return _both(stated, base=stable if platform_only else release)
 
 
-def _taken_back(stated: Stated) -> Ruling:
-    """The business part of the stable version is back: a rollback, by `rollbackScope`."""
+def _taken_back(stated: Stated, release: ReleaseRecord) -> Ruling:
+    """The business part of the stable version is back: a rollback, by `rollbackScope`.
+
+    A platform part that comes with it and was not in the release is a change of its own.
+    """
+    stable = stated.stable.spec.template
     if stated.same_platform(stated.stable):
-        return Ruling(template=stated.stable.spec.template)
+        return Ruling(template=stable)
+    if not stated.same_platform(release):
+        return Ruling(template=stable, hold=HoldCause.OWN_RELEASE)
     if stated.policy.rollback_scope is RollbackScope.BUSINESS:
         return Ruling(template=stated.template)
-    return Ruling(template=stated.stable.spec.template, hold=HoldCause.ROLLBACK)
+    return Ruling(template=stable, hold=HoldCause.ROLLBACK)
 
 
 def _at_rest(stated: Stated) -> Ruling:
@@ -191,7 +197,8 @@ def _platform(stated: Stated) -> Ruling:
         if stated.policy.rollback_scope is RollbackScope.BUSINESS:
             return Ruling(template=stated.template)
         return Ruling(template=stable, hold=HoldCause.ROLLBACK)
-    if stated.policy.hold.release is HoldRelease.AUTO:
+    proven = _proven(stated)
+    if stated.policy.hold.release is HoldRelease.AUTO or (proven and stated.same_platform(proven)):
         return Ruling(template=stated.template)
     return Ruling(template=stable, hold=HoldCause.OWN_RELEASE)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from tandem_controller.api.record import Attempt, HoldEnd, Originals, ReleaseRecord
 from tandem_controller.decide import records, verdicts, words
 from tandem_controller.decide.classify import change_of, parts
+from tandem_controller.decide.content import circumstances_of
 from tandem_controller.decide.withheld import held, release_id
 from tandem_controller.effect import Decision, Effect, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
@@ -41,6 +42,7 @@ def begin(
         started_at=now,
         change=change,
         rollout_id=release_id(metadata),
+        circumstances=circumstances_of(snapshot, deployment, originals, stable),
         originals=originals,
         parked_at=now if parked else None,
     )

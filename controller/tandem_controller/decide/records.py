@@ -11,24 +11,27 @@ from msgspec.structs import replace
 
 from tandem_controller import keys
 from tandem_controller.api import policy as policy_api
-from tandem_controller.api.fingerprint import digest, template_fingerprint, without_template_hash
+from tandem_controller.api.fingerprint import digest, template_fingerprint
 from tandem_controller.api.record import (
     Approval,
     Attempt,
+    Circumstances,
     HoldEnd,
+    Originals,
     Outcome,
     ReleaseRecord,
     ReleaseRecordStatus,
 )
 from tandem_controller.api.rollout import RolloutStatus
 from tandem_controller.api.workload import Deployment
-from tandem_controller.decide.classify import parts
+from tandem_controller.decide.content import spec_of
 from tandem_controller.effect import Create, Delete, Effect, Kind, ReplaceStatus
 from tandem_controller.ownership import owner_reference
 from tandem_controller.snapshot import Snapshot
 
 NAME_HASH_LENGTH = 10
 _TICK = timedelta(microseconds=1)
+_NO_CIRCUMSTANCES, _NO_ORIGINALS = Circumstances(), Originals()
 
 
 def revision(uid: str, fingerprint: str) -> str:
@@ -37,11 +40,28 @@ def revision(uid: str, fingerprint: str) -> str:
 
 
 def of_workload(snapshot: Snapshot) -> tuple[ReleaseRecord, ...]:
-    """Return the records of the workload that exists now; a re-created one starts anew."""
+    """Return the sound records of the workload that exists now; a re-created one starts anew."""
+    found = tuple(r for r in snapshot.records if fault(r) is None)
     if snapshot.workload is None:
-        return snapshot.records
+        return found
     uid = snapshot.workload.deployment.metadata.uid
-    return tuple(r for r in snapshot.records if r.spec.workload.uid == uid)
+    return tuple(r for r in found if r.spec.workload.uid == uid)
+
+
+def fault(record: ReleaseRecord) -> str | None:
+    """Say why a record cannot be trusted: it does not hold the template that it is named after.
+
+    `spec` cannot be changed through the API. Whoever restores a record by hand, or edits it
+    in a backup or in etcd, may still bring about one that says something else.
+    """
+    spec = record.spec
+    found = template_fingerprint(spec.template)
+    if found != spec.fingerprint:
+        return f"spec.fingerprint is {spec.fingerprint}, but that of spec.template is {found}"
+    short = revision(spec.workload.uid, found)
+    if record.metadata.name.rpartition("-")[2] != short:
+        return f"its name does not end in {short}, which is what spec.template stands for"
+    return None
 
 
 def stable(records: Iterable[ReleaseRecord]) -> ReleaseRecord | None:
@@ -106,27 +126,9 @@ def create(snapshot: Snapshot, deployment: Deployment, template: Mapping[str, An
     The ReleasePolicy owns it, so that re-creating the workload does not collect its
     history; without a policy the Rollout does.
     """
-    plain = without_template_hash(template)
-    fingerprint = template_fingerprint(plain)
-    meta = deployment.metadata
     rollout = snapshot.rollout
-    short = revision(meta.uid, fingerprint)
-    found = parts(plain, snapshot.policy_spec.containers)
-    spec: dict[str, Any] = {
-        "workload": {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "name": meta.name,
-            "uid": meta.uid,
-        },
-        "fingerprint": fingerprint,
-        "template": plain,
-        "businessFingerprint": found.business,
-        "platformFingerprint": found.platform,
-        "images": images(plain),
-        "replicas": deployment.spec.replicas,
-        **_application(deployment),
-    }
+    spec = spec_of(snapshot, deployment, template)
+    short = revision(deployment.metadata.uid, spec["fingerprint"])
     return Create(
         kind=Kind.RELEASE_RECORD,
         body={
@@ -155,29 +157,6 @@ def _owner(snapshot: Snapshot) -> dict[str, Any]:
         "controller": True,
         "blockOwnerDeletion": True,
     }
-
-
-def _application(deployment: Deployment) -> dict[str, str]:
-    labels = deployment.metadata.labels
-    found = {
-        "application": labels.get(keys.OAM_NAME, ""),
-        "applicationRevision": labels.get(keys.OAM_REVISION, ""),
-        "component": labels.get(keys.OAM_COMPONENT, ""),
-        "componentDefinition": labels.get(keys.DEFINITION_TYPE, "").partition("@")[0],
-        "componentVersion": deployment.metadata.annotations.get(keys.COMPONENT_VERSION, ""),
-    }
-    return {key: value for key, value in found.items() if value}
-
-
-def images(template: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return name and image of each container, init containers first."""
-    spec = template.get("spec") or {}
-    init = [
-        {"name": c["name"], "image": c.get("image", ""), "init": True}
-        for c in spec.get("initContainers") or ()
-    ]
-    main = [{"name": c["name"], "image": c.get("image", "")} for c in spec.get("containers") or ()]
-    return init + main
 
 
 def open_attempt(record: ReleaseRecord, attempt: Attempt) -> Effect:
@@ -237,10 +216,31 @@ def close(record: ReleaseRecord, outcome: Outcome, now: datetime, message: str =
     return write(record, (*record.status.attempts[:-1], ended))
 
 
-def baseline(record: ReleaseRecord, now: datetime, message: str) -> Effect:
+def baseline(
+    record: ReleaseRecord,
+    now: datetime,
+    message: str,
+    *,
+    originals: Originals = _NO_ORIGINALS,
+    circumstances: Circumstances = _NO_CIRCUMSTANCES,
+) -> Effect:
     """Return the effect that makes a template stable which Tandem did not release."""
-    attempt = Attempt(started_at=now, completed_at=now, outcome=Outcome.BASELINE, message=message)
+    attempt = Attempt(
+        started_at=now,
+        completed_at=now,
+        circumstances=circumstances,
+        originals=originals,
+        outcome=Outcome.BASELINE,
+        message=message,
+    )
     return write(record, (*record.status.attempts, attempt))
+
+
+def amend_stable(record: ReleaseRecord, changed: Attempt) -> Effect:
+    """Return the effect that writes the attempt by which a record became stable anew."""
+    known = record.stable_attempt
+    attempts = (changed if a is known else a for a in record.status.attempts)
+    return write(record, tuple(attempts))
 
 
 def write(record: ReleaseRecord, attempts: tuple[Attempt, ...]) -> Effect:
@@ -265,16 +265,17 @@ def surplus(
 ) -> tuple[Effect, ...]:
     """Return the deletions that keep the history within its limit.
 
-    The stable record stays, and so do those in `kept`, whatever their age.
+    The stable record stays, and so do those in `kept`, whatever their age. A record without
+    an attempt counts, too: its template was replaced before it began.
     """
     every = tuple(records)
     names = {r.metadata.name for r in (*kept, *filter(None, [stable(every)]))}
     ended = [
         r
         for r in every
-        if r.metadata.name not in names and r.open_attempt is None and r.status.attempts
+        if r.metadata.name not in names and r.open_attempt is None and not _awaited(r)
     ]
-    ended.sort(key=lambda r: r.status.attempts[-1].started_at)
+    ended.sort(key=_last_use)
     return tuple(
         Delete(
             kind=Kind.RELEASE_RECORD,
@@ -284,3 +285,17 @@ def surplus(
         )
         for r in ended[: max(0, len(ended) - history)]
     )
+
+
+def _awaited(record: ReleaseRecord) -> bool:
+    """Whether the first release of a record is held, or was accepted and has not begun."""
+    hold = record.status.hold
+    if record.status.attempts or hold is None:
+        return False
+    return hold.ended_at is None or hold.end is HoldEnd.ACCEPTED
+
+
+def _last_use(record: ReleaseRecord) -> tuple[str, str]:
+    attempts = record.status.attempts
+    moment = attempts[-1].started_at if attempts else record.metadata.creation_timestamp
+    return (moment.isoformat() if moment else "", record.metadata.name)

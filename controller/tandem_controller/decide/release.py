@@ -16,6 +16,7 @@ from tandem_controller.decide import (
     adoption,
     deletion,
     enforce,
+    integrity,
     opening,
     records,
     references,
@@ -24,10 +25,11 @@ from tandem_controller.decide import (
     wishes,
     words,
 )
+from tandem_controller.decide.blocking import blocked
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.ending import complete, park, roll_back
 from tandem_controller.decide.position import move, position, progressing
-from tandem_controller.decide.rest import blocked, disabled, healthy, not_found
+from tandem_controller.decide.rest import disabled, healthy, not_found
 from tandem_controller.decide.step import work
 from tandem_controller.effect import Decision, Effect, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
@@ -44,11 +46,15 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
     workload = snapshot.workload
     if workload is None or workload.deployment.metadata.deleting:
         return not_found(snapshot, now)
+    if told := integrity.damaged(snapshot, workload):
+        return told
     provider = workload_table.provider_for(snapshot.rollout.spec.workload_ref, snapshot.strategy)
     known = records.of_workload(snapshot)
     now = records.later_than_recorded(known, snapshot.rollout.status, now)
-    stable = records.stable(known)
     release = records.in_progress(known)
+    stable = integrity.stable_of(known, release)
+    if provider and release and integrity.lost(release, stable):
+        return integrity.rebuild(snapshot, workload, provider, release, now)
     if provider is None or stable is None or release is None:
         return _without_release(snapshot, workload, provider, now)
     for old in records.stale(known, release):
@@ -106,8 +112,10 @@ def _start(
         services=services.selectors(snapshot),
         routes=services.routes(snapshot),
     )
+    originals = integrity.originals_of(snapshot, workload, stable, originals)
+    lost = integrity.release_lost(snapshot, workload)
     return rest.hold_on(snapshot) or opening.begin(
-        snapshot, workload, stable, originals, now, parked=False
+        snapshot, workload, stable, originals, now, parked=lost
     )
 
 

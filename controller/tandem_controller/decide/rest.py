@@ -15,11 +15,10 @@ from tandem_controller.api.rollout import (
     FinalisingStep,
     Phase,
     Rollout,
-    RolloutStatus,
     StepState,
 )
+from tandem_controller.decide import evidence, records, words
 from tandem_controller.decide import plan as plans
-from tandem_controller.decide import records, words
 from tandem_controller.decide.notices import notices, rejection_message
 from tandem_controller.decide.status import Report, report
 from tandem_controller.decide.withheld import rejected
@@ -37,6 +36,9 @@ def healthy(snapshot: Snapshot, known: tuple[ReleaseRecord, ...], now: datetime)
     )
     if effects:
         return Decision(effects=effects)
+    stable = records.stable(known)
+    if found := evidence.due(snapshot, stable) if stable else None:
+        return found
     ended = _last_ended(known)
     wanted = _healthy_report(snapshot, ended)
     decision = report(snapshot.rollout, wanted, now)
@@ -197,21 +199,6 @@ def disabled(snapshot: Snapshot, now: datetime) -> Decision:
     wanted = Report(phase=Phase.DISABLED, message=words.DISABLED, reason="Completed")
     decision = report(snapshot.rollout, wanted, now)
     return decision if decision.effects else let_go(snapshot)
-
-
-def blocked(snapshot: Snapshot, problem: str, now: datetime) -> Decision:
-    """Say what is wrong and leave everything as it is."""
-    status: RolloutStatus = snapshot.rollout.status
-    phase = Phase(status.phase) if status.phase in Phase.__members__.values() else Phase.INITIAL
-    wanted = Report(
-        phase=phase,
-        message=problem,
-        reason="Blocked",
-        progressing=phase is Phase.PROGRESSING,
-        canary=status.canary_status,
-    )
-    note = Note(reason="Blocked", message=problem, warning=True)
-    return report(snapshot.rollout, wanted, now, notes=(note,))
 
 
 def patch_rollout(

@@ -13,7 +13,7 @@ from tandem_controller import keys
 from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.policy import HoldRelease
 from tandem_controller.api.record import HoldEnd, ReleaseRecord
-from tandem_controller.decide import records, verdicts, words
+from tandem_controller.decide import records, rollback_check, verdicts, words
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.classify import compose, parts
 from tandem_controller.decide.enforce import reject
@@ -176,6 +176,8 @@ def _go_back(
         named = repr(wish) if wish else "before the stable one"
         message = f"no ReleaseRecord {named} to return to; see tandem get"
         return _refuse(snapshot, keys.ROLLBACK, message)
+    if due := rollback_check.before_stating(snapshot, target, now):
+        return due
     effects: list[Effect] = []
     if rejection_of(stable) is None:
         effects.append(verdicts.reject(stable, words.ASKED_FOR, now))

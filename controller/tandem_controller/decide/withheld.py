@@ -39,10 +39,15 @@ def release_id(metadata: Metadata) -> str:
 
 
 def rejection_of(record: ReleaseRecord) -> Rejection | None:
-    """Return the verdict on a record's last release, if it was one and nobody cleared it."""
+    """Return the verdict on a record's last release, if nobody cleared it.
+
+    Of a restart, or other labels, there is nothing to reject: the pods are those of the
+    stable version.
+    """
     last = record.status.attempts[-1] if record.status.attempts else None
-    found = last.rejection if last else None
-    return found if found and found.cleared_at is None else None
+    if last is None or last.rejection is None or last.change is Change.NEITHER:
+        return None
+    return last.rejection if last.rejection.cleared_at is None else None
 
 
 def rejected(known: Records) -> tuple[ReleaseRecord, ...]:
@@ -84,8 +89,8 @@ def held(known: Records, stable: ReleaseRecord, containers: Containers) -> Relea
     if not waiting:
         return None
     newest = max(waiting, key=lambda each: each[0])[1]
-    in_force = parts(stable.spec.template, containers).platform
-    return newest if parts(newest.spec.template, containers).platform != in_force else None
+    in_force = parts(stable.spec.template, containers)
+    return newest if parts(newest.spec.template, containers) != in_force else None
 
 
 def _began_since(record: ReleaseRecord) -> bool:

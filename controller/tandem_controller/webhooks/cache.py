@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from tandem_controller.api.policy import DEFAULT_POLICY, ReleasePolicy
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
+from tandem_controller.decide.admission_application import proven_images
 from tandem_controller.decide.admission_workload import Guarded
 from tandem_controller.effect import Kind
 from tandem_controller.keys import RECORD_ROLLOUT
@@ -45,6 +46,10 @@ class ReleaseCache:
     def rollouts_in(self, namespace: str) -> Iterable[Rollout]:
         """All Rollouts of a namespace."""
         return self._rollouts.list(namespace)
+
+    def proven(self, namespace: str, component: str) -> Iterable[Collection[str]]:
+        """The images of each version that a component's Rollout has released whole."""
+        return proven_images(self._records.by_index("rollout", (namespace, component)))
 
     async def synced(self) -> None:
         """Wait until everything is known."""

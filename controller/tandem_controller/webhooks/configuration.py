@@ -24,6 +24,7 @@ WORKLOADS_PATH = "/mutate-workloads"
 ROLLOUTS_PATH = "/validate-rollouts"
 ROLLOUTS_MUTATE_PATH = "/mutate-rollouts"
 STATUS_PATH = "/mutate-rollouts-status"
+APPLICATIONS_PATH = "/validate-applications"
 CONVERT_PATH = "/convert"
 
 _NOT_SYSTEM = {
@@ -78,14 +79,31 @@ def mutating_configuration(endpoint: Endpoint, writers: Collection[str]) -> dict
     return _configuration("MutatingWebhookConfiguration", webhooks)
 
 
-def validating_configuration(endpoint: Endpoint, writers: Collection[str]) -> dict[str, Any]:
-    """Return the ValidatingWebhookConfiguration."""
+def validating_configuration(
+    endpoint: Endpoint, writers: Collection[str], *, applications: bool = False
+) -> dict[str, Any]:
+    """Return the ValidatingWebhookConfiguration, on request with the checkpoint in it."""
     not_ours = {"name": "not-tandem", "expression": not_written_by(writers)}
     rule = _rule("rollouts", ("CREATE", "UPDATE"))
     webhook = _webhook("validate", endpoint.client_config(ROLLOUTS_PATH), rule)
-    return _configuration(
-        "ValidatingWebhookConfiguration", [webhook | {"matchConditions": [not_ours]}]
-    )
+    webhooks = [webhook | {"matchConditions": [not_ours]}]
+    if applications:
+        webhooks.append(_applications(endpoint))
+    return _configuration("ValidatingWebhookConfiguration", webhooks)
+
+
+def _applications(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the webhook that judges Applications; KubeVela's own status writes do not call it."""
+    rule = {
+        "apiGroups": ["core.oam.dev"],
+        "apiVersions": ["v1beta1"],
+        "operations": ["UPDATE"],
+        "resources": ["applications"],
+        "scope": "Namespaced",
+    }
+    changed = {"name": "spec-changes", "expression": "object.spec != oldObject.spec"}
+    webhook = _webhook("applications", endpoint.client_config(APPLICATIONS_PATH), rule)
+    return webhook | {"matchConditions": [changed]}
 
 
 _WORKLOAD_CONDITIONS = [

@@ -25,12 +25,14 @@ async def own_user(client: Client) -> str:
     return str(answer["status"]["userInfo"]["username"])
 
 
-async def register(client: Client, endpoint: Endpoint, writers: Collection[str]) -> None:
+async def register(
+    client: Client, endpoint: Endpoint, writers: Collection[str], *, applications: bool = False
+) -> None:
     """Apply webhook configurations and conversion; the server must be listening already."""
     crd = with_conversion(crds()[ROLLOUT_CRD], endpoint.client_config(CONVERT_PATH))
     await apply(client, CRD, crd)
     for body in (
-        validating_configuration(endpoint, writers),
+        validating_configuration(endpoint, writers, applications=applications),
         mutating_configuration(endpoint, writers),
     ):
         await apply(client, guard_resource(body), body)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from tandem_controller.decide.admission_application import NO_CHECKPOINT, Checkpoint, Mode
 from tandem_controller.install import install_policies
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import ApiError
@@ -55,6 +56,8 @@ class WebhookSettings:
     writers: frozenset[str] = frozenset()
     """Further users that Tandem writes as; its own is asked for."""
     drain_seconds: float = DRAIN_SECONDS
+    checkpoint: Checkpoint = NO_CHECKPOINT
+    """What admission does about Applications."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -106,6 +109,8 @@ class _Process:
             writers=writers,
             host=self._settings.host,
             port=self._settings.port,
+            checkpoint=self._settings.checkpoint,
+            proven=self._cache.proven,
         )
         bundle = await self._first_bundle(stopping)
         if bundle is None:
@@ -145,7 +150,8 @@ class _Process:
             try:
                 bundle = await self._keeper.bundle()
                 endpoint = self._settings.endpoint(bundle.ca, server.port)
-                await register(self._client, endpoint, writers)
+                judging = self._settings.checkpoint.mode is not Mode.OFF
+                await register(self._client, endpoint, writers, applications=judging)
                 server.use(bundle)
                 seconds = _seconds_until(next_look(bundle, datetime.now(tz=UTC)))
             except (ApiError, IncompleteSecretError) as error:

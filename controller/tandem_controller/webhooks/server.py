@@ -1,4 +1,4 @@
-"""The webhook server: five routes over TLS, each a pure function behind a decoder.
+"""The webhook server: six routes over TLS, each a pure function behind a decoder.
 
 Handlers never call the API server: what they know of Rollouts comes from a cache
 (`ReleaseLookup`). They are bare because latency is the API server's latency, and aiohttp
@@ -26,11 +26,19 @@ from tandem_controller.decide.admission import (
     decode_review,
     encode_review,
 )
+from tandem_controller.decide.admission_application import (
+    NO_CHECKPOINT,
+    Checkpoint,
+    Proven,
+    admit_application,
+    nothing_proven,
+)
 from tandem_controller.decide.admission_rollout import admit_rollout, give_back
 from tandem_controller.decide.admission_status import admit_status
 from tandem_controller.decide.admission_workload import Guarded, admit_workload
 from tandem_controller.webhooks.certificates import Bundle
 from tandem_controller.webhooks.configuration import (
+    APPLICATIONS_PATH,
     CONVERT_PATH,
     ROLLOUTS_MUTATE_PATH,
     ROLLOUTS_PATH,
@@ -82,6 +90,8 @@ class WebhookServer:
     host: str = "0.0.0.0"
     port: int = 9443
     settle_seconds: float = SETTLE_SECONDS
+    checkpoint: Checkpoint = NO_CHECKPOINT
+    proven: Proven = nothing_proven
     observe: Observe = lambda _path, _allowed: None
     _context: ssl.SSLContext = field(
         default_factory=lambda: ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), init=False
@@ -125,6 +135,7 @@ class WebhookServer:
             ROLLOUTS_MUTATE_PATH: self._give_back,
             ROLLOUTS_PATH: self._rollout,
             STATUS_PATH: self._status,
+            APPLICATIONS_PATH: self._application,
         }
         for path, decide in admissions.items():
             app.router.add_post(path, self._admission(path, decide))
@@ -163,6 +174,9 @@ class WebhookServer:
 
     async def _status(self, review: AdmissionRequest) -> Verdict:
         return admit_status(review, self.writers)
+
+    async def _application(self, review: AdmissionRequest) -> Verdict:
+        return admit_application(review, self.checkpoint, self.proven)
 
     async def _convert(self, request: web.Request) -> web.Response:
         try:
