@@ -21,7 +21,7 @@ BLUEPRINTS = ROOT / "definitions"
 NAMESPACE = "demo"
 NAME = "shop"
 PORT = 8080
-UPGRADED = "1.1.0"
+UPGRADED = "1.2.0"
 ADVICE = "; shop-init:v2 is the one that the platform team recommends now"
 
 

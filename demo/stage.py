@@ -19,7 +19,7 @@ from devcluster.cluster import DevCluster
 from tandem_cli import details, follow, view
 from tandem_cli.render import render
 from tandem_controller.effect import Kind
-from tandem_controller.keys import REJECTED
+from tandem_controller.keys import COMPONENT_VERSION, REJECTED
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import NotFound
@@ -65,10 +65,13 @@ class Stage:
             await self.tandem("apply", *map(str, files), *definitions)
 
     async def rendered(self, version: str) -> list[dict[str, Any]]:
-        """Return what an example becomes with the definitions in force."""
-        return await asyncio.to_thread(
+        """Return what an example becomes with the definitions in force, but for their version."""
+        objects = await asyncio.to_thread(
             render, [shop.example(version)], [self.definitions], shop.NAMESPACE
         )
+        for each in objects:
+            each["metadata"].get("annotations", {}).pop(COMPONENT_VERSION, None)
+        return objects
 
     async def approve(self, step: int) -> None:
         """Approve one step."""

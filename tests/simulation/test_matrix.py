@@ -97,7 +97,6 @@ class Bench:
     def __init__(self, cell: Cell) -> None:
         self.world = World(Setting(replicas=4, routing="route"))
         self.world.model.create(Kind.RELEASE_POLICY, policy(cell))
-        self.version = 1
         self.state("base")
         self.to_the_end()
 
@@ -106,9 +105,7 @@ class Bench:
         words = tokens.removesuffix(" by definition").removesuffix(" named anew").split()
         metadata: Obj = {}
         if tokens.endswith("by definition"):
-            self.version += 1
-            version = {keys.COMPONENT_VERSION: f"1.{self.version}.0"}
-            metadata = {"labels": {keys.OAM_COMPONENT: WEB}, "annotations": version}
+            metadata = {"labels": {keys.OAM_COMPONENT: WEB}}
         if tokens.endswith("named anew"):
             metadata = {"labels": {keys.ROLLOUT_ID: "again"}}
         if words in (["accept"], ["retry"]):

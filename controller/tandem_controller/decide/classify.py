@@ -86,6 +86,15 @@ def compose(business: Template, platform: Template, containers: Containers) -> d
     return {**business, "spec": spec}
 
 
+def without_images(template: Template) -> dict[str, Any]:
+    """Return a template whose containers name no image."""
+    spec = dict(_spec(template))
+    for field in ("initContainers", "containers"):
+        if field in spec:
+            spec[field] = [{k: v for k, v in c.items() if k != "image"} for c in spec[field]]
+    return {**template, "spec": spec}
+
+
 def is_platform(container: Container, containers: Containers, *, init: bool) -> bool:
     """Whether a container is the platform's; a business pattern outweighs a platform one."""
     name = str(container.get("name", ""))

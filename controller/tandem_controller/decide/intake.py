@@ -21,7 +21,13 @@ from tandem_controller.api.policy import (
     Together,
 )
 from tandem_controller.api.record import Change, HoldCause, ReleaseRecord
-from tandem_controller.decide.classify import Parts, change_of, compose, parts
+from tandem_controller.decide.classify import (
+    Parts,
+    change_of,
+    compose,
+    parts,
+    without_images,
+)
 from tandem_controller.decide.withheld import (
     Withheld,
     accepted,
@@ -100,9 +106,9 @@ class Stated:
     def on_purpose(self) -> bool:
         """Whether somebody stated platform and business part together, by `hold.together`.
 
-        A manifest that no ComponentDefinition rendered was written by hand. One that a
-        definition without images rendered, in the version that the stable record names, can
-        have got the images from the Application alone. Anything else came with a definition.
+        A manifest that no ComponentDefinition rendered was written by hand. A definition that
+        states its version holds no image: images come from the Application then, and anything
+        else does as long as the version is that of the stable record.
         """
         together = self.policy.hold.together
         if together is not Together.BY_ORIGIN:
@@ -113,7 +119,13 @@ class Stated:
         if keys.OAM_COMPONENT not in (self.metadata.get("labels") or {}):
             return True
         version = (self.metadata.get("annotations") or {}).get(keys.COMPONENT_VERSION)
-        return version is not None and version == self.stable.spec.component_version
+        if version is None:
+            return False
+        before, after = (
+            self.parts_of(without_images(template)).platform
+            for template in (self.stable.spec.template, self.template)
+        )
+        return before == after or version == self.stable.spec.component_version
 
 
 def rule(stated: Stated) -> Ruling:
