@@ -142,8 +142,13 @@ async def _create(bed: Bed, name: str, component: str) -> None:
 async def upgrade(
     bed: Bed, name: str, *, init: str = "init:v2", image: str = "shop:v1", replicas: int = 2
 ) -> None:
-    """State what KubeVela renders once the definition is upgraded: in one write."""
+    """State what KubeVela renders once the definition is upgraded: in one write.
+
+    The definition changes the init container's command, too: one that states its version holds
+    no image, so images alone would count as stated by the Application, on purpose.
+    """
     body = bodies.new_images(init, image)
+    body["spec"]["template"]["spec"]["initContainers"][0]["command"] = ["/prepare", NEW]
     body["spec"]["replicas"] = replicas
     body["metadata"] = {"annotations": {keys.COMPONENT_VERSION: NEW}}
     await bed.patch(Kind.DEPLOYMENT, name, body)
