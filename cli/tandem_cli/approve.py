@@ -58,18 +58,25 @@ class Place:
     steps: int
 
 
-async def approve(client: Client, namespace: str, name: str, step: int | None = None) -> Place:
+async def approve(
+    client: Client,
+    namespace: str,
+    name: str,
+    step: int | None = None,
+    *,
+    revision: str | None = None,
+) -> Place:
     """Approve the step at which a release waits, exactly once.
 
     What is approved is what was read first: when the release moves on meanwhile, nothing is.
 
     Raises:
-        Refusal: when no step waits, or another one than `step`.
+        Refusal: when no step waits, or another one than `step`, or one of another release.
     """
     wanted: Place | None = None
     for _ in range(TRIES):
         rollout = await _read(client, namespace, name)
-        place = waiting_at(rollout, step)
+        place = waiting_at(rollout, step, revision)
         wanted = wanted or place
         if place != wanted:
             raise Refusal(f"Rollout {name!r} moved on to step {place.step}: nothing was approved")
@@ -81,11 +88,11 @@ async def approve(client: Client, namespace: str, name: str, step: int | None = 
     raise Refusal(f"the status of Rollout {name!r} changes too fast: nothing was approved")
 
 
-def waiting_at(rollout: Rollout, step: int | None) -> Place:
+def waiting_at(rollout: Rollout, step: int | None, revision: str | None = None) -> Place:
     """Return where a release waits for an approval.
 
     Raises:
-        Refusal: when it does not, or at another step.
+        Refusal: when it does not, or at another step, or it is another release.
     """
     name, status = rollout.metadata.name, rollout.status
     canary = status.canary_status or CanaryStatus()
@@ -104,6 +111,10 @@ def waiting_at(rollout: Rollout, step: int | None) -> Place:
         raise Refusal(
             f"Rollout {name!r} waits at step {place.step}/{place.steps}, not at step {step}: "
             f"nothing was approved"
+        )
+    if revision not in (None, place.revision):
+        raise Refusal(
+            f"Rollout {name!r} releases {place.revision!r}, not {revision!r}: nothing was approved"
         )
     return place
 

@@ -95,7 +95,7 @@ def print_details(found: details.Details, output: Format) -> None:
         return
     wide = output is Format.WIDE
     summary = show.summary_table([found.summary], wide=wide, with_namespace=True)
-    sections: list[RenderableType] = [summary]
+    sections: list[RenderableType] = [summary, *_withheld(found.summary)]
     for title, table in (
         ("Steps", _steps(found)),
         ("Releases", _records(found)),
@@ -104,6 +104,19 @@ def print_details(found: details.Details, output: Format) -> None:
     ):
         sections += [Text(), Text(title, style="bold"), table]
     _print(show.console(), Group(*sections))
+
+
+def _withheld(summary: view.Summary) -> list[RenderableType]:
+    """What is held and what is rejected; nothing where neither is."""
+    found = [("held", summary.held), ("rejected", summary.rejected)]
+    if not any(one for _, one in found):
+        return []
+    table = show.plain_table("WITHHELD", "IMAGES", "RECORD", "SINCE", "BECAUSE", "WAY OUT")
+    for what, one in found:
+        if one:
+            since = f"{one.since:%Y-%m-%dT%H:%M:%SZ}"
+            table.add_row(what, one.images, one.record, since, one.cause, one.way_out)
+    return [Text(), table]
 
 
 def _ran_with(found: details.Details, *, wide: bool) -> list[tuple[str, RenderableType]]:

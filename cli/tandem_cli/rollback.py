@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tandem_cli import follow, show, view
+from tandem_cli import follow, show, view, wish
 from tandem_cli.session import (
     Access,
     ContextOption,
@@ -22,9 +22,7 @@ from tandem_cli.session import (
 from tandem_controller import keys
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.decide import records
-from tandem_controller.effect import Kind
-from tandem_controller.kinds import WATCHED
-from tandem_controller.kube.client import Client, PatchType
+from tandem_controller.kube.client import Client
 from tandem_controller.snapshot import Snapshot
 
 
@@ -92,24 +90,9 @@ async def rollback(
     Raises:
         Refusal: when there is nothing to return to.
     """
-    caches = await view.read(client, namespace)
-    found = view.snapshots(caches, namespace, name)
-    if not found:
-        raise Refusal(f"there is no Rollout {name!r} in namespace {namespace!r}")
-    wanted = target(found[0], to)
-    await client.patch(
-        WATCHED[Kind.ROLLOUT].resource,
-        name,
-        {
-            "metadata": {
-                "uid": found[0].rollout.metadata.uid,
-                "annotations": {keys.ROLLBACK: to or ""},
-            }
-        },
-        namespace,
-        patch_type=PatchType.MERGE,
-        field_manager="tandem",
-    )
+    snapshot = await wish.find(client, namespace, name)
+    wanted = target(snapshot, to)
+    await wish.ask(client, snapshot.rollout, {keys.ROLLBACK: to or ""})
     return wanted
 
 

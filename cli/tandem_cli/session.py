@@ -39,6 +39,8 @@ class Access:
     verb: str
     kubeconfig: Path | None = None
     context: str | None = None
+    error_code: int = 1
+    """Exit code where the cluster refuses or cannot be asked."""
 
     def run(self, work: Callable[[Client], Awaitable[T]]) -> T:
         """Do some work with a client; what goes wrong is one line and an exit code."""
@@ -48,7 +50,9 @@ class Access:
         except (Refusal, ApiError, NoCredentials) as error:
             message = error.message if isinstance(error, ApiError) else str(error)
             typer.echo(f"tandem: {message}", err=True)
-            raise typer.Exit(error.code if isinstance(error, Refusal) else 1) from None
+            raise typer.Exit(
+                error.code if isinstance(error, Refusal) else self.error_code
+            ) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
 

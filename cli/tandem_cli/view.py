@@ -12,12 +12,15 @@ from datetime import datetime
 
 import msgspec
 
+from tandem_cli.withheld import Held, Rejected, held, rejected
+from tandem_controller import keys
 from tandem_controller.api.meta import Model
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import CanaryStatus, Phase, StepState
 from tandem_controller.caches import Caches
 from tandem_controller.decide import plan as plans
 from tandem_controller.decide import records, words
+from tandem_controller.decide.withheld import accepted
 from tandem_controller.effect import Kind
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client
@@ -73,6 +76,8 @@ class Summary(Model, frozen=True, omit_defaults=False):
     """No release is in progress and none is due: not merely the phase of a moment ago."""
     waiting: bool = False
     """A step of the release that is stated now waits for an approval or a pause's end."""
+    held: Held | None = None
+    rejected: Rejected | None = None
     message: str = ""
     since: datetime | None = None
 
@@ -152,6 +157,8 @@ def summarise(snapshot: Snapshot) -> Summary:
         rolling_back=canary.observed_rollout_id.startswith("rollback-") and mid_release,
         at_rest=_at_rest(snapshot, stable, release),
         waiting=_waiting(snapshot, canary, release),
+        held=held(snapshot),
+        rejected=rejected(snapshot),
         message=status.message,
         since=canary.last_update_time,
     )
@@ -167,12 +174,21 @@ def _at_rest(
     workload, rollout = snapshot.workload, snapshot.rollout
     if workload is None or stable is None or release is not None:
         return False
+    if _asked_for(snapshot):
+        return False
     return (
         rollout.status.phase == Phase.HEALTHY
         and rollout.status.observed_generation >= rollout.metadata.generation
         and live_fingerprint(workload) == stable.spec.fingerprint
         and not workload.deployment.spec.paused
     )
+
+
+def _asked_for(snapshot: Snapshot) -> bool:
+    """Whether somebody asked for something that is yet to begin."""
+    wishes = snapshot.rollout.metadata.annotations
+    pending = accepted(records.of_workload(snapshot))
+    return pending is not None or any(wish in wishes for wish in keys.WISHES)
 
 
 def _waiting(snapshot: Snapshot, canary: CanaryStatus, release: ReleaseRecord | None) -> bool:

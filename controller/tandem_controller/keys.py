@@ -45,6 +45,12 @@ Its value names the version's ReleaseRecord, or is empty for the one rejected la
 WISHES = (ROLLBACK, ACCEPT, RETRY)
 """Annotations by which people ask for something; each is taken away when it is met."""
 
+FREEZE = "tandem.oam.dev/freeze"
+"""Annotation on a Namespace that keeps `tandem platform roll` out; its value is the reason."""
+
+WAVE_ORDER = "tandem.oam.dev/wave-order"
+"""Label on a Rollout or its workload: a whole number, the place in a wave; 0 without it."""
+
 REJECTED = "tandem.oam.dev/rejected"
 """Annotation on a workload whose last stated version was rolled back: which, and why.
 

@@ -13,7 +13,7 @@ from tandem_cli.session import Refusal
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import Conflict
-from tests.cli.releases import rollout
+from tests.cli.releases import record_name, rollout
 
 
 class Server:
@@ -98,6 +98,13 @@ def test_another_step_than_the_one_named_is_refused(approving: Approving) -> Non
     with pytest.raises(Refusal, match="waits at step 1/3, not at step 2: nothing was approved"):
         approving(server, 2)
     assert server.written == []
+
+
+def test_a_step_of_another_release_than_the_one_named_is_refused() -> None:
+    revision = record_name("v2").removeprefix("shop-")
+    assert approve.waiting_at(WAITING, 1, revision).revision == revision
+    with pytest.raises(Refusal, match="not 'another': nothing was approved"):
+        approve.waiting_at(WAITING, 1, "another")
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,20 @@ def reject(record: ReleaseRecord, cause: str, now: datetime) -> Effect:
     return records.write(record, (*attempts[:-1], last))
 
 
-def clear(record: ReleaseRecord, by: str, now: datetime) -> Effect:
-    """Return the effect that lets a rejected version be released again."""
-    last = record.status.attempts[-1].rejection
-    return _amend(record, replace(last, cleared_at=now, cleared_by=by) if last else None)
+def clear(record: ReleaseRecord, by: str, now: datetime, *, accepted: bool) -> Effect:
+    """Return the effect that lets a rejected version be released again.
+
+    With `accepted` it is released whole: its platform part, too, is asked for by that, and is
+    not held for a release of its own.
+    """
+    status = record.status
+    last = status.attempts[-1]
+    cleared = replace(last.rejection, cleared_at=now, cleared_by=by) if last.rejection else None
+    hold = status.hold
+    if accepted:
+        hold = replace(hold or Hold(since=now), ended_at=now, end=HoldEnd.ACCEPTED)
+    attempts = (*status.attempts[:-1], replace(last, rejection=cleared))
+    return records.write_status(record, replace(status, attempts=attempts, hold=hold))
 
 
 def _amend(record: ReleaseRecord, rejection: Rejection | None) -> Effect:

@@ -51,7 +51,7 @@ def in_progress(case: Case) -> Decision | None:
     """Meet a wish in mid-release."""
     wishes = case.snapshot.rollout.metadata.annotations
     if keys.RETRY in wishes:
-        return _clear(case.snapshot, case.now)
+        return _clear(case.snapshot, case.now, stated=False)
     if keys.ROLLBACK in wishes:
         if case.attempt.rejection is None:
             return reject(case, words.ASKED_FOR)
@@ -139,16 +139,17 @@ def _retry(snapshot: Snapshot, workload: WorkloadSnapshot, now: datetime) -> Dec
     """State the rejected version again, then let it pass."""
     target = _retried(snapshot)
     if target is None or live_fingerprint(workload) == target.spec.fingerprint:
-        return _clear(snapshot, now)
+        return _clear(snapshot, now, stated=True)
     return _state(snapshot, workload, target)
 
 
-def _clear(snapshot: Snapshot, now: datetime) -> Decision:
+def _clear(snapshot: Snapshot, now: datetime, *, stated: bool) -> Decision:
+    """Clear the verdict; a version that is stated at rest is released now, its parts together."""
     target = _retried(snapshot)
     if target is None:
         named = snapshot.rollout.metadata.annotations[keys.RETRY]
         return _refuse(snapshot, keys.RETRY, f"no version {named} is rejected".replace("  ", " "))
-    cleared = verdicts.clear(target, f"annotation {keys.RETRY}", now)
+    cleared = verdicts.clear(target, f"annotation {keys.RETRY}", now, accepted=stated)
     note = Note(reason="RejectionCleared", message=f"{target.metadata.name} may be released again")
     dropped = patch_rollout(snapshot.rollout, {keys.RETRY: None})
     return Decision(effects=(cleared, dropped), notes=(note,))
