@@ -43,8 +43,9 @@ check: $(UV) ## Lint, format, types, borders, dependencies, stale generated file
 generate: $(UV) ## Make the definitions and the addon from blueprints
 	$(RUN) tandem generate
 
-bench: programs ## Seconds and API requests of a release, beside the floor of a bare PATCH loop
+bench: programs ## A release beside the floor of a bare PATCH loop; what the admission policies cost
 	$(RUN) python -m bench.release
+	$(RUN) python -m bench.admission
 
 docs: $(UV) ## Run every command that the documentation shows
 	$(PYTEST) tests/docs

@@ -1,9 +1,10 @@
 """Admission policies: what protects workloads inside the API server, without any Tandem process.
 
-Two of each kind, under the same names: `tandem-take-over` for a new template and
-`tandem-hold` for a release in progress. The validating ones are served by every supported
-cluster and refuse; the mutating ones are installed where they are served and do the right
-thing instead, before the validating ones look. So all that a cluster can have may be installed.
+One of each kind, under the same name, for a new template and for a release in progress: the
+API server evaluates each policy for every Rollout of a namespace, so a second one would double
+its work (docs/decisions/0014). The validating one is served by every supported cluster and
+refuses; the mutating one is installed where it is served and does the right thing instead,
+before the validating one looks. So all that a cluster can have may be installed.
 """
 
 from __future__ import annotations
