@@ -187,6 +187,41 @@ class Bench:
         }
 
 
+@pytest.mark.parametrize(
+    ("applied", "is_held"), [("i1", False), ("i2", True), ("i3", True), (None, True)]
+)
+def test_a_hold_ends_when_the_copy_of_the_manifest_states_the_platform_in_force(
+    applied: str | None, is_held: bool
+) -> None:
+    bench = Bench(CELLS[0])
+    bench.state("i2")
+    bench.settle()
+    if applied:
+        copy = {"spec": {"template": template({**BASE, **chosen(applied)})}}
+        key = "kubectl.kubernetes.io/last-applied-configuration"
+        annotations = {key: msgspec.json.encode(copy).decode()}
+        bench.edit(Kind.DEPLOYMENT, {"metadata": {"annotations": annotations}})
+    bench.settle()
+    assert bench.seen() == {"runs": "base", "held": "i2" if is_held else "", "rejected": ""}
+
+
+def test_a_business_part_released_alone_is_recorded_with_the_version_of_its_platform() -> None:
+    bench = Bench(CELLS[0])
+    together = {"spec": {"hold": {"together": "Hold"}}}
+    bench.edit(Kind.RELEASE_POLICY, together)
+    for tokens, version in (("b3", "1.0.0"), ("b2 i2", "1.1.0")):
+        note = {"metadata": {"annotations": {keys.COMPONENT_VERSION: version}}}
+        bench.edit(Kind.DEPLOYMENT, note)
+        bench.state(tokens)
+        bench.to_the_end()
+    assert bench.seen() == {"runs": "b2", "held": "i2", "rejected": ""}
+    versions = {
+        difference(tokens_of(r.spec.template), BASE): r.spec.component_version
+        for r in bench.records
+    }
+    assert (versions["b2"], versions["b2 i2"]) == ("1.0.0", "1.1.0")
+
+
 def policy(cell: Cell) -> Obj:
     return {
         "apiVersion": "tandem.oam.dev/v1alpha1",

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
+from tandem_controller import keys
 from tandem_controller.api.record import Attempt, HoldEnd, Originals, ReleaseRecord
+from tandem_controller.api.workload import Deployment
 from tandem_controller.decide import records, verdicts, words
 from tandem_controller.decide.classify import change_of, parts
 from tandem_controller.decide.content import circumstances_of
@@ -28,8 +32,9 @@ def begin(
     record = records.by_fingerprint(known, live_fingerprint(workload))
     deployment = workload.deployment
     if record is None:
+        stated = _of_its_platform(snapshot, deployment, stable)
         template = deployment.spec.template
-        return Decision(effects=(records.create(snapshot, deployment, template),))
+        return Decision(effects=(records.create(snapshot, stated, template),))
     containers = snapshot.policy_spec.containers
     change = change_of(
         parts(stable.spec.template, containers), parts(record.spec.template, containers)
@@ -46,7 +51,7 @@ def begin(
         originals=originals,
         parked_at=now if parked else None,
     )
-    message = f"release {record.metadata.name} ({change} change): {words.images(record)}"
+    message = words.about(record, change)
     return Decision(
         effects=(
             *_end_of_hold(snapshot, stable, record, now),
@@ -54,6 +59,27 @@ def begin(
         ),
         notes=(Note(reason="ReleaseStarted", message=message),),
     )
+
+
+def _of_its_platform(
+    snapshot: Snapshot, deployment: Deployment, stable: ReleaseRecord
+) -> Deployment:
+    """Return the Deployment with the component version that its platform part came with.
+
+    Where the manifest's own platform part is held, the annotation belongs to that.
+    """
+    containers = snapshot.policy_spec.containers
+    holding = held(records.of_workload(snapshot), stable, containers)
+    if holding is None:
+        return deployment
+    own = parts(deployment.spec.template, containers)
+    if own.platform != parts(stable.spec.template, containers).platform:
+        return deployment
+    if own.business != parts(holding.spec.template, containers).business:
+        return deployment
+    version = {keys.COMPONENT_VERSION: stable.spec.component_version}
+    annotations = {**deployment.metadata.annotations, **version}
+    return replace(deployment, metadata=replace(deployment.metadata, annotations=annotations))
 
 
 def _end_of_hold(

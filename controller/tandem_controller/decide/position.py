@@ -98,6 +98,7 @@ def progressing(
         progressing=True,
         canary=canary,
         notices=notices(case.snapshot),
+        about=words.about(case.release, case.attempt.change),
     )
     return report(case.snapshot.rollout, wanted, case.now, notes=notes, wake_at=wake_at)
 
@@ -128,6 +129,7 @@ def finalising(
         progressing=True,
         canary=canary,
         notices=notices(case.snapshot),
+        about=words.about(case.release, case.attempt.change),
     )
     return report(case.snapshot.rollout, wanted, case.now, notes=notes, wake_at=wake_at)
 

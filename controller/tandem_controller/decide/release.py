@@ -17,6 +17,7 @@ from tandem_controller.decide import (
     deletion,
     enforce,
     integrity,
+    manifest,
     opening,
     records,
     references,
@@ -91,7 +92,8 @@ def _at_rest(
     if wish := wishes.at_rest(snapshot, workload, stable, now):
         return wish
     if live_fingerprint(workload) == stable.spec.fingerprint:
-        return healthy(snapshot, known, now)
+        withdrawn = manifest.withdrawn(snapshot, workload, stable, now)
+        return withdrawn or healthy(snapshot, known, now)
     if adoption.escaped(workload):
         return adoption.accept(snapshot, workload, now)
     return enforce.at_rest(snapshot, workload, stable, now) or _start(
