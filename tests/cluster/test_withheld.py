@@ -12,7 +12,7 @@ import pytest
 
 from demo.processes import TandemProcess
 from tandem_controller import keys
-from tandem_controller.decide.admission_workload import RESUMING_MANAGER
+from tandem_controller.decide.admission.workload import RESUMING_MANAGER
 from tandem_controller.effect import Kind
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import PatchType

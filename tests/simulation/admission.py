@@ -7,9 +7,9 @@ import msgspec
 from tandem_controller.api.policy import DEFAULT_POLICY, ReleasePolicy
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
-from tandem_controller.decide.admission import AdmissionRequest, Operation, UserInfo, Verdict
-from tandem_controller.decide.admission_status import admit_status
-from tandem_controller.decide.admission_workload import Guarded, admit_workload
+from tandem_controller.decide.admission.review import AdmissionRequest, Operation, UserInfo, Verdict
+from tandem_controller.decide.admission.status import admit_status
+from tandem_controller.decide.admission.workload import Guarded, admit_workload
 from tandem_controller.effect import Kind
 from tests.simulation.errors import InvalidError
 from tests.simulation.model import TANDEM

@@ -15,8 +15,8 @@ import pytest
 from tandem_controller import keys
 from tandem_controller.api.policy import Containers
 from tandem_controller.api.record import ReleaseRecord
-from tandem_controller.decide import records
-from tandem_controller.decide.withheld import held, rejected
+from tandem_controller.decide.history import records
+from tandem_controller.decide.hold.withheld import held, rejected
 from tandem_controller.effect import Kind
 from tests.simulation import facts
 from tests.simulation.actions import Setting

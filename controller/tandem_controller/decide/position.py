@@ -13,7 +13,7 @@ from tandem_controller.api.rollout import CanaryStatus, FinalisingStep, Phase, S
 from tandem_controller.decide import plan as plans
 from tandem_controller.decide import words
 from tandem_controller.decide.case import Case
-from tandem_controller.decide.notices import notices
+from tandem_controller.decide.hold.notices import notices
 from tandem_controller.decide.status import Report, report
 from tandem_controller.effect import Decision, Note
 

@@ -17,11 +17,12 @@ from tandem_controller.api.rollout import (
     Rollout,
     StepState,
 )
-from tandem_controller.decide import evidence, records, words
 from tandem_controller.decide import plan as plans
-from tandem_controller.decide.notices import notices, rejection_message
+from tandem_controller.decide import words
+from tandem_controller.decide.history import evidence, records
+from tandem_controller.decide.hold.notices import notices, rejection_message
+from tandem_controller.decide.hold.withheld import rejected
 from tandem_controller.decide.status import Report, report
-from tandem_controller.decide.withheld import rejected
 from tandem_controller.effect import Decision, Effect, Kind, Note, Patch
 from tandem_controller.snapshot import Snapshot
 from tandem_controller.workloads import deployment as native

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tandem_controller.api.meta import Condition
 from tandem_controller.api.rollout import CanaryStatus, Phase, Rollout, RolloutStatus
-from tandem_controller.decide.notices import Notice
+from tandem_controller.decide.hold.notices import Notice
 from tandem_controller.effect import Decision, Kind, Note, ReplaceStatus
 
 COUNT_INTERVAL = timedelta(seconds=5)

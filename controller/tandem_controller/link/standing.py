@@ -7,8 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from tandem_controller.api.record import HoldCause, ReleaseRecord
-from tandem_controller.decide import records, withheld
-from tandem_controller.decide.manifest import applied_template
+from tandem_controller.decide.history import records
+from tandem_controller.decide.hold import withheld
+from tandem_controller.decide.hold.manifest import applied_template
 from tandem_controller.link.images import Images, images
 from tandem_controller.snapshot import Snapshot
 
@@ -42,7 +43,7 @@ class Rejected:
 
 
 def held(snapshot: Snapshot) -> Held | None:
-    """Return the hold in force (`decide/withheld.py`)."""
+    """Return the hold in force (`decide/hold/withheld.py`)."""
     known, containers = records.of_workload(snapshot), snapshot.policy_spec.containers
     stable = records.stable(known)
     record = withheld.held(known, stable, containers) if stable else None
