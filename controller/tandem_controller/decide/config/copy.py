@@ -16,7 +16,7 @@ from tandem_controller.api.config import ConfigObject
 from tandem_controller.api.evidence import ConfigEvidence
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.decide.config import needs as config
-from tandem_controller.effect import Create, Effect, Kind, Look, Patch
+from tandem_controller.effect import Create, Effect, Kind, Look, Patch, patch_of
 from tandem_controller.snapshot import Snapshot
 
 NAME_LIMIT = 253
@@ -160,14 +160,7 @@ def _own_too(record: ReleaseRecord, kind: Kind, have: ConfigObject) -> Patch:
         {"apiVersion": o.api_version, "kind": o.kind, "name": o.name, "uid": o.uid}
         for o in meta.owner_references
     ]
-    return Patch(
-        kind=kind,
-        namespace=meta.namespace,
-        name=meta.name,
-        uid=meta.uid,
-        resource_version=meta.resource_version,
-        body={"metadata": {"ownerReferences": [*others, _owner(record)]}},
-    )
+    return patch_of(kind, meta, {"metadata": {"ownerReferences": [*others, _owner(record)]}})
 
 
 def _owner(record: ReleaseRecord) -> dict[str, Any]:

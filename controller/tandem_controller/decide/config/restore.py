@@ -20,7 +20,7 @@ from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.decide.config import copy as config_copy
 from tandem_controller.decide.config import needs as config
 from tandem_controller.decide.config.needs import Reference
-from tandem_controller.effect import Create, Effect, Kind, Look, Note, Patch
+from tandem_controller.effect import Create, Effect, Kind, Look, Note, Patch, patch_of
 from tandem_controller.mergepatch import merge_diff
 from tandem_controller.snapshot import Snapshot
 
@@ -208,11 +208,4 @@ def _owner(owner: OwnerReference) -> dict[str, Any]:
 
 def _replace(kind: Kind, live: ConfigObject, copy: ConfigObject) -> Patch:
     meta = live.metadata
-    return Patch(
-        kind=kind,
-        namespace=meta.namespace,
-        name=meta.name,
-        uid=meta.uid,
-        resource_version=meta.resource_version,
-        body=merge_diff(live.content, copy.content),
-    )
+    return patch_of(kind, meta, merge_diff(live.content, copy.content))

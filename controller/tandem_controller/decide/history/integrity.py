@@ -21,7 +21,7 @@ from tandem_controller.decide import deletion
 from tandem_controller.decide.blocking import blocked
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.history import records
-from tandem_controller.effect import Decision, Delete, Kind, Note, Patch
+from tandem_controller.effect import Decision, Kind, Note, delete_of, patch_of
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads.deployment import live_fingerprint
 from tandem_controller.workloads.provider import WorkloadProvider
@@ -158,22 +158,15 @@ def _told(record: ReleaseRecord, fault: str, then: str) -> tuple[Note, ...]:
 
 def _removed(record: ReleaseRecord, fault: str) -> Decision:
     meta = record.metadata
-    effect = Delete(
-        kind=Kind.RELEASE_RECORD, namespace=meta.namespace, name=meta.name, uid=meta.uid
-    )
+    effect = delete_of(Kind.RELEASE_RECORD, meta)
     then = "it is deleted, because the version that it is named after exists and needs a true one"
     return Decision(effects=(effect,), notes=_told(record, fault, then))
 
 
 def _marked(record: ReleaseRecord, fault: str) -> Decision:
     meta = record.metadata
-    effect = Patch(
-        kind=Kind.RELEASE_RECORD,
-        namespace=meta.namespace,
-        name=meta.name,
-        uid=meta.uid,
-        resource_version=meta.resource_version,
-        body={"metadata": {"annotations": {keys.DAMAGED: fault}}},
+    effect = patch_of(
+        Kind.RELEASE_RECORD, meta, {"metadata": {"annotations": {keys.DAMAGED: fault}}}
     )
     then = "delete it when you have seen what happened to it"
     return Decision(effects=(effect,), notes=_told(record, fault, then))

@@ -25,7 +25,7 @@ from tandem_controller.api.record import (
 from tandem_controller.api.rollout import RolloutStatus
 from tandem_controller.api.workload import Deployment
 from tandem_controller.decide.history.content import spec_of
-from tandem_controller.effect import Create, Delete, Effect, Kind, ReplaceStatus
+from tandem_controller.effect import Create, Effect, Kind, ReplaceStatus, delete_of
 from tandem_controller.ownership import owner_reference
 from tandem_controller.snapshot import Snapshot
 
@@ -277,13 +277,7 @@ def surplus(
     ]
     ended.sort(key=_last_use)
     return tuple(
-        Delete(
-            kind=Kind.RELEASE_RECORD,
-            namespace=r.metadata.namespace,
-            name=r.metadata.name,
-            uid=r.metadata.uid,
-        )
-        for r in ended[: max(0, len(ended) - history)]
+        delete_of(Kind.RELEASE_RECORD, r.metadata) for r in ended[: max(0, len(ended) - history)]
     )
 
 
