@@ -126,7 +126,7 @@ def test_crashes_change_nothing(setting: Setting, schedule: list[Action]) -> Non
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@settings(chaos, max_examples=5000)
+@settings(chaos, max_examples=400)
 @given(do.settings, do.schedules)
 def test_whatever_happens_for_long(setting: Setting, schedule: list[Action]) -> None:
     play(setting, schedule)
@@ -134,7 +134,7 @@ def test_whatever_happens_for_long(setting: Setting, schedule: list[Action]) -> 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@settings(chaos, max_examples=1000)
+@settings(chaos, max_examples=80)
 @given(do.settings, do.crashing)
 def test_crashes_change_nothing_for_long(setting: Setting, schedule: list[Action]) -> None:
     with_crashes = play_at_rest(setting, schedule, crashes=True)
