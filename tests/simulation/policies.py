@@ -11,7 +11,7 @@ from typing import Any
 
 from tandem_controller import keys
 from tandem_controller.api.rollout import Rollout
-from tandem_controller.decide.admission_workload import marker
+from tandem_controller.decide.admission.workload import marker
 from tests.simulation.rules import Obj
 
 KEPT = ("strategy", "minReadySeconds", "progressDeadlineSeconds")
