@@ -22,4 +22,4 @@ def load_images(cluster: DevCluster) -> None:
                 env={"VERSION": version},
                 archive=Path(folder) / f"{version}.tar",
             )
-            load_image(cluster, archive)
+            load_image(cluster.layout, archive)

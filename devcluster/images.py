@@ -21,13 +21,9 @@ import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from devcluster.layout import Layout
 from devcluster.node import containerd, debian
-
-if TYPE_CHECKING:
-    from devcluster.cluster import DevCluster
 
 _CREATED = "1970-01-01T00:00:00Z"
 
@@ -62,9 +58,9 @@ def build_image(
     return archive
 
 
-def load_image(cluster: "DevCluster", archive: Path) -> None:
-    """Make the image of a docker-archive known to the cluster's real node."""
-    containerd.import_image(cluster.layout, archive)
+def load_image(layout: Layout, archive: Path) -> None:
+    """Make the image of a docker-archive known to a cluster's real node."""
+    containerd.import_image(layout, archive)
 
 
 def load_own_images(layout: Layout) -> None:

@@ -20,7 +20,8 @@ from tandem_cli.session import (
     Refusal,
 )
 from tandem_controller import keys
-from tandem_controller.decide import records, words
+from tandem_controller.decide import words
+from tandem_controller.decide.history import records
 from tandem_controller.kube.client import Client
 from tandem_controller.snapshot import Snapshot
 

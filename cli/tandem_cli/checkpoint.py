@@ -13,7 +13,7 @@ from tandem_cli import render
 from tandem_cli.checkpoint_sources import CLUSTER, Reader, UnjudgeableError
 from tandem_cli.session import ContextOption, KubeconfigOption
 from tandem_controller.api.policy import Containers
-from tandem_controller.decide.checkpoint import check
+from tandem_controller.decide.checkpoint.judge import check
 from tandem_generator import application, cue, source
 from tandem_generator.catalog import Catalog
 

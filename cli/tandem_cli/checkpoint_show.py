@@ -10,8 +10,14 @@ from typing import Any
 import msgspec
 
 from tandem_controller.api.record import Change
-from tandem_controller.decide.checkpoint import Conflict, Definition, Finding, Presence, Report
-from tandem_controller.decide.checkpoint_difference import Difference, Part
+from tandem_controller.decide.checkpoint.difference import Difference, Part
+from tandem_controller.decide.checkpoint.judge import (
+    Conflict,
+    Definition,
+    Finding,
+    Presence,
+    Report,
+)
 from tandem_controller.keys import TOGETHER
 
 

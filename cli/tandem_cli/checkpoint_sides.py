@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tandem_controller.api.fingerprint import digest
-from tandem_controller.decide.checkpoint import Component, Definition, Side, Subject
-from tandem_controller.decide.checkpoint_difference import config_used, pod_template
-from tandem_controller.decide.checkpoint_properties import overrides_of, waiver
+from tandem_controller.decide.checkpoint.difference import config_used, pod_template
+from tandem_controller.decide.checkpoint.judge import Component, Definition, Side, Subject
+from tandem_controller.decide.checkpoint.properties import overrides_of, waiver
 from tandem_controller.keys import (
     COMPONENT_VERSION,
     DEFINITION_TYPE,

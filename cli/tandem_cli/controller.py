@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from tandem_controller.decide.admission_application import Checkpoint, Mode
-from tandem_controller.decide.checkpoint_properties import PLATFORM_PROPERTIES
+from tandem_controller.decide.admission.application import Checkpoint, Mode
+from tandem_controller.decide.checkpoint.properties import PLATFORM_PROPERTIES
 
 
 def register(app: typer.Typer) -> None:

@@ -12,7 +12,7 @@ from tandem_controller.api.fingerprint import template_fingerprint, without_temp
 from tandem_controller.api.meta import Model, ObjectMeta
 from tandem_controller.api.record import Attempt, Circumstances, ReleaseRecord
 from tandem_controller.api.workload import PodStatus
-from tandem_controller.decide import records
+from tandem_controller.decide.history import records
 from tandem_controller.effect import Kind
 from tandem_controller.kube.client import Client
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot

@@ -22,7 +22,7 @@ from tandem_cli.session import (
 from tandem_controller import keys
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.decide import words
-from tandem_controller.decide.withheld import rejection_of
+from tandem_controller.decide.hold.withheld import rejection_of
 from tandem_controller.kube.client import Client
 from tandem_controller.snapshot import Snapshot
 

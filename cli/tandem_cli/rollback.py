@@ -21,7 +21,7 @@ from tandem_cli.session import (
 )
 from tandem_controller import keys
 from tandem_controller.api.record import ReleaseRecord
-from tandem_controller.decide import records
+from tandem_controller.decide.history import records
 from tandem_controller.kube.client import Client
 from tandem_controller.snapshot import Snapshot
 

@@ -19,8 +19,9 @@ from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import CanaryStatus, Phase, StepState
 from tandem_controller.caches import Caches
 from tandem_controller.decide import plan as plans
-from tandem_controller.decide import records, words
-from tandem_controller.decide.withheld import accepted
+from tandem_controller.decide import words
+from tandem_controller.decide.history import records
+from tandem_controller.decide.hold.withheld import accepted
 from tandem_controller.effect import Kind
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client

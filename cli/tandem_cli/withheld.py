@@ -6,8 +6,9 @@ from datetime import datetime
 
 from tandem_controller.api.meta import Model
 from tandem_controller.api.record import HoldCause, ReleaseRecord
-from tandem_controller.decide import records, words
-from tandem_controller.decide import withheld as rules
+from tandem_controller.decide import words
+from tandem_controller.decide.history import records
+from tandem_controller.decide.hold import withheld as rules
 from tandem_controller.snapshot import Snapshot
 
 HELD_BECAUSE = {

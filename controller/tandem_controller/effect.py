@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from tandem_controller.api.meta import ObjectMeta
+
 
 class Kind(StrEnum):
     """The kinds of objects that decisions read and write."""
@@ -70,6 +72,23 @@ class Delete:
     namespace: str
     name: str
     uid: str
+
+
+def patch_of(kind: Kind, meta: ObjectMeta, body: dict[str, Any]) -> Patch:
+    """Return the patch of the object that has this metadata, as it was seen."""
+    return Patch(
+        kind=kind,
+        namespace=meta.namespace,
+        name=meta.name,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        body=body,
+    )
+
+
+def delete_of(kind: Kind, meta: ObjectMeta) -> Delete:
+    """Return the deletion of the object that has this metadata."""
+    return Delete(kind=kind, namespace=meta.namespace, name=meta.name, uid=meta.uid)
 
 
 Effect = Create | Patch | ReplaceStatus | Delete

@@ -12,8 +12,8 @@ from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.api.workload import Deployment
-from tandem_controller.decide.digests import images
-from tandem_controller.decide.records import revision
+from tandem_controller.decide.history.digests import images
+from tandem_controller.decide.history.records import revision
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

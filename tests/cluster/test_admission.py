@@ -17,7 +17,7 @@ from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
 from tandem_controller.api.conversion import V1ALPHA1, V1BETA1
 from tandem_controller.api.guard import MUTATING_VERSIONS, mutating_policies, validating_policies
-from tandem_controller.decide.admission_workload import RESUMING_MANAGER
+from tandem_controller.decide.admission.workload import RESUMING_MANAGER
 from tandem_controller.install import CRD, apply, guard_resource, install_crds
 from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING
 from tandem_controller.kube.client import Client, PatchType

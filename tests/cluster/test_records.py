@@ -9,7 +9,7 @@ import pytest
 
 from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.record import ReleaseRecord
-from tandem_controller.decide import records
+from tandem_controller.decide.history import records
 from tandem_controller.effect import Kind
 from tandem_controller.kube.errors import Invalid
 from tests.cluster import bodies

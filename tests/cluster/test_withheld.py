@@ -12,7 +12,7 @@ import pytest
 
 from demo.processes import TandemProcess
 from tandem_controller import keys
-from tandem_controller.decide.admission_workload import RESUMING_MANAGER
+from tandem_controller.decide.admission.workload import RESUMING_MANAGER
 from tandem_controller.effect import Kind
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import PatchType
@@ -250,7 +250,7 @@ async def test_an_accepted_platform_change_is_released_on_its_own(bed: Bed) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("applier", APPLIERS)
+@pytest.mark.parametrize("applier", [server_side_with_knobs, client_side_with_knobs])
 async def test_with_the_webhook_away_for_a_minute_writes_stay_few(
     bed: Bed, applier: Applier, tandem_webhook: TandemProcess, tandem_process: TandemProcess
 ) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tandem_controller.api.conversion import rollout_of
 from tandem_controller.api.rollout import Rollout
-from tandem_controller.decide.admission import (
+from tandem_controller.decide.admission.review import (
     AdmissionRequest,
     Options,
     UserInfo,
@@ -24,9 +24,9 @@ from tandem_controller.decide.admission import (
     encode_review,
     set_field,
 )
-from tandem_controller.decide.admission_rollout import admit_rollout, give_back
-from tandem_controller.decide.admission_status import admit_status
-from tandem_controller.decide.admission_workload import Guarded, admit_workload
+from tandem_controller.decide.admission.rollout import admit_rollout, give_back
+from tandem_controller.decide.admission.status import admit_status
+from tandem_controller.decide.admission.workload import Guarded, admit_workload
 from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING
 
 Obj = dict[str, Any]

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from tandem_controller.api.record import ReleaseRecord
-from tandem_controller.decide.admission import ALLOWED, AdmissionRequest, UserInfo, Verdict
-from tandem_controller.decide.admission_application import (
+from tandem_controller.decide.admission.application import (
     KUBEVELA,
     Checkpoint,
     Mode,
     admit_application,
     proven_images,
 )
+from tandem_controller.decide.admission.review import ALLOWED, AdmissionRequest, UserInfo, Verdict
 from tandem_controller.keys import TOGETHER
 
 Obj = dict[str, Any]

@@ -10,7 +10,8 @@ from hypothesis import given
 
 from tandem_controller.api.policy import Containers
 from tandem_controller.api.record import Change
-from tandem_controller.decide.checkpoint import (
+from tandem_controller.decide.checkpoint.difference import Difference, Part, differences
+from tandem_controller.decide.checkpoint.judge import (
     Component,
     Conflict,
     Definition,
@@ -22,9 +23,8 @@ from tandem_controller.decide.checkpoint import (
     change_of,
     check,
 )
-from tandem_controller.decide.checkpoint_difference import Difference, Part, differences
-from tandem_controller.decide.checkpoint_properties import waiver
-from tandem_controller.decide.classify import classify
+from tandem_controller.decide.checkpoint.properties import waiver
+from tandem_controller.decide.hold.classify import classify
 from tandem_controller.keys import TOGETHER
 from tests.decide.test_classify import SIDECAR, pod_templates
 

@@ -8,7 +8,7 @@ import pytest
 
 from tandem_controller.api.config import ConfigObject
 from tandem_controller.api.meta import ObjectMeta
-from tandem_controller.decide.config import Reference, by_object, lacks, references
+from tandem_controller.decide.config.needs import Reference, by_object, lacks, references
 from tandem_controller.effect import Kind
 
 Obj = dict[str, Any]

@@ -23,8 +23,8 @@ from tandem_controller.api.record import (
 )
 from tandem_controller.api.rollout import TrafficRouting
 from tandem_controller.api.workload import ContainerStatus, PodStatus
-from tandem_controller.decide import digests
-from tandem_controller.decide.content import circumstances_of
+from tandem_controller.decide.history import digests
+from tandem_controller.decide.history.content import circumstances_of
 from tandem_controller.snapshot import Snapshot, TrafficSnapshot, WorkloadSnapshot
 from tests.examples import V1, deployment, replica_set, rollout, strategy, workload
 from tests.examples import pod as ready_pod

@@ -24,8 +24,8 @@ from tandem_controller.api.rollout import (
     TrafficRouting,
     WorkloadRef,
 )
-from tandem_controller.decide.references import problem
 from tandem_controller.decide.release import decide
+from tandem_controller.decide.validity.references import problem
 from tandem_controller.effect import Decision, Kind, ReplaceStatus
 from tandem_controller.snapshot import Snapshot, TrafficSnapshot
 from tandem_controller.workloads.table import provider_for

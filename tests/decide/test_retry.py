@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tandem_controller import keys
 from tandem_controller.api.record import HoldEnd
-from tandem_controller.decide.enforce import stated_at_rest
-from tandem_controller.decide.intake import rule
+from tandem_controller.decide.hold.enforce import stated_at_rest
+from tandem_controller.decide.hold.intake import rule
 from tandem_controller.decide.release import decide
 from tandem_controller.effect import Kind, Patch, ReplaceStatus
 from tests.cli.holding import at, attempt, record, rejection, snapshot, template

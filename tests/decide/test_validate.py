@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tandem_controller.api.conversion import rollout_of
 from tandem_controller.api.rollout import Rollout, Step
-from tandem_controller.decide.validate import Problem, validate_rollout
-from tandem_controller.decide.validate_traffic import SUPPORTED_INGRESS_CLASSES
+from tandem_controller.decide.validity.rollout import Problem, validate_rollout
+from tandem_controller.decide.validity.traffic import SUPPORTED_INGRESS_CLASSES
 from tandem_controller.traffic.table import INGRESS_CLASSES
 
 Obj = dict[str, Any]

@@ -120,6 +120,17 @@ class ShopBed(Bed):
             self.client, self.namespace, SHOP, follow.healthy, timeout_seconds=WAIT_SECONDS
         )
 
+    async def until_waiting_or_at_rest(self) -> bool:
+        """Wait until a step waits for an approval, or nothing is left; say whether one waits."""
+        found = await follow.wait(
+            self.client,
+            self.namespace,
+            SHOP,
+            lambda summary: summary.waiting or summary.at_rest,
+            timeout_seconds=WAIT_SECONDS,
+        )
+        return found[0].waiting
+
 
 def _all_ready(obj: Obj | None) -> bool:
     return obj is not None and obj.get("status", {}).get("readyReplicas") == obj["spec"]["replicas"]

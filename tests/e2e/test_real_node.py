@@ -321,7 +321,7 @@ def test_a_pod_reaches_the_api_server_and_its_log_is_read(
     archive = images.build_image(
         "caller:v1", entrypoint=["/bin/sh", "-c", script], archive=tmp_path / "caller.tar"
     )
-    images.load_image(real_cluster, archive)
+    images.load_image(real_cluster.layout, archive)
     container = {"name": "main", "image": "caller:v1", "imagePullPolicy": "Never"}
     path = f"/api/v1/namespaces/{NAMESPACE}/pods"
     pod = {

@@ -3,7 +3,7 @@
 import pytest
 
 from tandem_controller.api.conversion import rollout_of
-from tandem_controller.decide.validate import validate_rollout
+from tandem_controller.decide.validity.rollout import validate_rollout
 from tandem_generator import evaluate
 from tandem_generator.evaluate import Definition
 from tandem_generator.source import Json

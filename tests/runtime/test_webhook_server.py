@@ -13,8 +13,8 @@ import pytest
 
 from tandem_controller.api.conversion import rollout_of
 from tandem_controller.api.rollout import Rollout
-from tandem_controller.decide.admission_application import Checkpoint, Mode
-from tandem_controller.decide.admission_workload import Guarded
+from tandem_controller.decide.admission.application import Checkpoint, Mode
+from tandem_controller.decide.admission.workload import Guarded
 from tandem_controller.webhooks.certificates import Bundle, renewed
 from tandem_controller.webhooks.configuration import (
     APPLICATIONS_PATH,

@@ -193,7 +193,35 @@ class ResetService:
 
 @dataclass(frozen=True)
 class ReapplyKnobs:
-    """An owner re-applies strategy, deadline and paused: false as its manifest has them."""
+    """An owner re-applies strategy and deadline as its manifest has them."""
+
+
+@dataclass(frozen=True)
+class Reapply:
+    """An owner re-applies its whole manifest: the template stated last, knobs, paused: false."""
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """The webhook goes away or comes back; the API server's policies stay."""
+
+    away: bool
+
+
+@dataclass(frozen=True)
+class EditPolicy:
+    """A user states another policy; its containers are shell patterns."""
+
+    scope: RollbackScope
+    hold: HoldRelease
+    business: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Name:
+    """A user gives the release a name of its own (rollout-id)."""
+
+    value: str
 
 
 Action = (
@@ -219,6 +247,10 @@ Action = (
     | ResetRoute
     | ResetService
     | ReapplyKnobs
+    | Reapply
+    | Webhook
+    | EditPolicy
+    | Name
 )
 
 _KNOBS: tuple[tuple[int | str, int | str], ...] = (
@@ -266,6 +298,21 @@ users: st.SearchStrategy[Action] = st.one_of(
     st.just(ResetService()),
     st.just(ReapplyKnobs()),
 )
+_policies = st.builds(
+    EditPolicy,
+    st.sampled_from(RollbackScope),
+    st.sampled_from(HoldRelease),
+    st.sampled_from([(), (), ("init",)]),
+)
+withholding: st.SearchStrategy[Action] = st.one_of(
+    st.just(Reapply()),
+    st.just(Reapply()),
+    st.booleans().map(Webhook),
+    _policies,
+    st.sampled_from(["a", "b"]).map(Name),
+    st.sampled_from([10, 31]).map(Wait),
+)
+"""What bears on held and rejected versions."""
 rare: st.SearchStrategy[Action] = st.one_of(
     users, users, users, st.booleans().map(Disable), st.just(DeleteRollout())
 )
@@ -282,6 +329,10 @@ schedules: st.SearchStrategy[list[Action]] = st.lists(
     st.one_of(rare, moves, moves), min_size=4, max_size=40
 ).map(lambda rest: [Apply(2), *rest])
 """A release begins, and then anything happens."""
+withheld: st.SearchStrategy[list[Action]] = st.lists(
+    st.one_of(rare, withholding, withholding, moves, moves), min_size=4, max_size=40
+).map(lambda rest: [Apply(2), *rest])
+"""A release begins, and its owner insists."""
 _crashes = st.builds(Look, st.integers(0, 3))
 crashing: st.SearchStrategy[list[Action]] = st.lists(
     st.one_of(rare, _crashes, st.sampled_from([2, 5]).map(Wait)), min_size=2, max_size=12

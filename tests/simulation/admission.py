@@ -7,10 +7,11 @@ import msgspec
 from tandem_controller.api.policy import DEFAULT_POLICY, ReleasePolicy
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
-from tandem_controller.decide.admission import AdmissionRequest, Operation, UserInfo, Verdict
-from tandem_controller.decide.admission_status import admit_status
-from tandem_controller.decide.admission_workload import Guarded, admit_workload
+from tandem_controller.decide.admission.review import AdmissionRequest, Operation, UserInfo, Verdict
+from tandem_controller.decide.admission.status import admit_status
+from tandem_controller.decide.admission.workload import Guarded, admit_workload
 from tandem_controller.effect import Kind
+from tests.simulation import policies
 from tests.simulation.errors import InvalidError
 from tests.simulation.model import TANDEM
 from tests.simulation.rules import Obj, defaulted
@@ -27,11 +28,15 @@ class ProductAdmission:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.away = False
+        """Whether the webhook does not answer, so that only the API server's policies judge."""
 
     def __call__(self, request: Request) -> Obj:
         """Return the object to store."""
         if request.user != USER or request.old is None:
             return request.new
+        if self.away:
+            return self._by_policies(request)
         verdict = self._verdict(request)
         if not verdict.allowed:
             raise InvalidError(verdict.message)
@@ -55,6 +60,12 @@ class ProductAdmission:
         if request.kind is Kind.ROLLOUT and request.subresource:
             return admit_status(asked, {TANDEM})
         return Verdict()
+
+    def _by_policies(self, request: Request) -> Obj:
+        if request.kind is not Kind.DEPLOYMENT or request.subresource or request.old is None:
+            return request.new
+        rollouts = [msgspec.convert(o, Rollout) for o in self._store.all_of(Kind.ROLLOUT)]
+        return policies.admitted(request.old, defaulted(request.kind, request.new), rollouts)
 
     def _guarded(self, workload: str) -> list[Guarded]:
         rollouts = [msgspec.convert(o, Rollout) for o in self._store.all_of(Kind.ROLLOUT)]

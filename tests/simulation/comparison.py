@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
-from tandem_controller.decide.effect import Kind
+from tandem_controller.effect import Kind
 from tests.simulation.edits import Edit, apply
 from tests.simulation.model import Model
 from tests.simulation.reading import Reading, image_of, model_reading

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH, digest, without_template_hash
-from tandem_controller.decide.effect import Kind
+from tandem_controller.effect import Kind
 from tests.simulation import deployment_status as status_of
 from tests.simulation.deployment_rolling import empty_old, grow_new, shrink_old, size_of_new
 from tests.simulation.deployment_scaling import is_scaling_event, scale

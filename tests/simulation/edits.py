@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tandem_controller.decide.effect import Kind
+from tandem_controller.effect import Kind
 from tests.simulation.model import Model
 from tests.simulation.objects import deployment, image_patch
 from tests.simulation.objects import knobs as knobs_patch

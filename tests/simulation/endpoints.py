@@ -6,7 +6,7 @@ One slice a Service, named after it; terminating pods are in it and not ready.
 from __future__ import annotations
 
 from tandem_controller.api.network import SERVICE_NAME_LABEL
-from tandem_controller.decide.effect import Kind
+from tandem_controller.effect import Kind
 from tests.simulation.replica_sets import is_ready
 from tests.simulation.rules import Obj
 from tests.simulation.store import Store

@@ -14,13 +14,13 @@ import msgspec
 
 from tandem_controller import keys
 from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
-from tandem_controller.api.policy import Containers, OnDelete
+from tandem_controller.api.policy import Containers, OnDelete, ReleasePolicy
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout, RolloutStatus, StepState
 from tandem_controller.decide import plan as plans
-from tandem_controller.decide import records
-from tandem_controller.decide.classify import parts
-from tandem_controller.decide.withheld import Withheld, withheld
+from tandem_controller.decide.history import records
+from tandem_controller.decide.hold.classify import parts
+from tandem_controller.decide.hold.withheld import Withheld, withheld
 from tandem_controller.effect import Kind
 from tandem_controller.workloads.batch import bounds
 from tests.simulation import facts
@@ -88,7 +88,7 @@ class Guard:
     def written(self, key: Key, old: Obj | None, new: Obj | None) -> None:
         """Judge one write; None stands for an object that is not there."""
         self.log.append(f"{self.actor}: {key.kind} {key.name}")
-        if key.kind is Kind.RELEASE_RECORD:
+        if key.kind in (Kind.RELEASE_RECORD, Kind.RELEASE_POLICY):
             self._read_records()
         elif key.kind is Kind.ROLLOUT and key.name == WEB and new is not None:
             self._judge_status(old or {}, new)
@@ -108,7 +108,7 @@ class Guard:
         known = records.stable(found)
         self.stable = known.spec.fingerprint if known else ""
         record = records.in_progress(found)
-        self.withheld = withheld(found, known, Containers()) if known else Withheld()
+        self.withheld = withheld(found, known, self._containers()) if known else Withheld()
         self.release = (
             Release(
                 record.metadata.name,
@@ -120,6 +120,10 @@ class Guard:
             if record and record.open_attempt
             else None
         )
+
+    def _containers(self) -> Containers:
+        found = self.store.find(Kind.RELEASE_POLICY, WEB)
+        return msgspec.convert(found, ReleasePolicy).spec.containers if found else Containers()
 
     def _permit(self, index: int) -> None:
         if self.release is not None:
@@ -270,7 +274,7 @@ class Guard:
         going = self.release is not None and found == self.release.fingerprint
         if going or self._loose or self._unheld or found == self.stable:
             return
-        pods = parts(replica_set["spec"]["template"], Containers())
+        pods = parts(replica_set["spec"]["template"], self._containers())
         refused = self.withheld.match(pods, "")
         assert refused is None, f"pods of {refused.metadata.name} are created, which is withheld"
 

@@ -12,7 +12,7 @@ import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tandem_controller.decide.effect import Kind
+from tandem_controller.effect import Kind
 from tests.simulation.replica_sets import is_ready
 from tests.simulation.rules import Obj
 from tests.simulation.store import Key, Store, timestamp

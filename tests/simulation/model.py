@@ -22,7 +22,7 @@ from tandem_controller.api.policy import ReleasePolicy
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.api.workload import Deployment, Pod, ReplicaSet
-from tandem_controller.decide.effect import Create, Delete, Effect, Kind, Patch, ReplaceStatus
+from tandem_controller.effect import Create, Delete, Effect, Kind, Patch, ReplaceStatus
 from tests.simulation.deployments import sync_deployment, template_hash
 from tests.simulation.endpoints import sync_service
 from tests.simulation.errors import AlreadyExistsError, NotFoundError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tandem_controller.decide.effect import Kind
+from tandem_controller.effect import Kind
 from tests.simulation.deployment_state import REVISION
 from tests.simulation.model import Model
 from tests.simulation.rules import Obj

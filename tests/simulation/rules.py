@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tandem_controller.decide.effect import Kind
+from tandem_controller.effect import Kind
 from tests.simulation.errors import InvalidError
 
 Obj = dict[str, Any]

@@ -17,7 +17,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from tandem_controller.decide.effect import Kind
+from tandem_controller.effect import Kind
 from tests.simulation.model import Controller, Model
 
 MOVING = (Controller.DEPLOYMENT, Controller.REPLICA_SET, Controller.KUBELET)

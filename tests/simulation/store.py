@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tandem_controller.decide.effect import Kind
+from tandem_controller.effect import Kind
 from tests.simulation.errors import AlreadyExistsError, ConflictError, NotFoundError
 from tests.simulation.merge import merged
 from tests.simulation.rules import Obj, defaulted, validate

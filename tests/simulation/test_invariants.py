@@ -112,6 +112,11 @@ def play_at_rest(setting: Setting, schedule: list[Action], *, crashes: bool) -> 
     Setting(extra=True, routing="route"),
     [do.Apply(2), do.Disable(disabled=True), do.Quiesce(), do.Disable(disabled=False)],
 )
+# Asked back, then deleted and stated again: which came first cannot be told, so back it goes.
+@example(
+    Setting(replicas=1),
+    [do.Apply(2), do.Quiesce(), do.Apply(1), do.AskBack(), do.DeleteRollout(), do.Apply(2)],
+)
 def test_whatever_happens_the_invariants_hold(setting: Setting, schedule: list[Action]) -> None:
     play(setting, schedule)
 
@@ -126,7 +131,7 @@ def test_crashes_change_nothing(setting: Setting, schedule: list[Action]) -> Non
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@settings(chaos, max_examples=5000)
+@settings(chaos, max_examples=400)
 @given(do.settings, do.schedules)
 def test_whatever_happens_for_long(setting: Setting, schedule: list[Action]) -> None:
     play(setting, schedule)
@@ -134,7 +139,7 @@ def test_whatever_happens_for_long(setting: Setting, schedule: list[Action]) -> 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@settings(chaos, max_examples=1000)
+@settings(chaos, max_examples=80)
 @given(do.settings, do.crashing)
 def test_crashes_change_nothing_for_long(setting: Setting, schedule: list[Action]) -> None:
     with_crashes = play_at_rest(setting, schedule, crashes=True)

@@ -15,8 +15,8 @@ import pytest
 from tandem_controller import keys
 from tandem_controller.api.policy import Containers
 from tandem_controller.api.record import ReleaseRecord
-from tandem_controller.decide import records
-from tandem_controller.decide.withheld import held, rejected
+from tandem_controller.decide.history import records
+from tandem_controller.decide.hold.withheld import held, rejected
 from tandem_controller.effect import Kind
 from tests.simulation import facts
 from tests.simulation.actions import Setting
@@ -185,6 +185,42 @@ class Bench:
             "held": difference(tokens_of(holding.spec.template), runs) if holding else "",
             "rejected": difference(tokens_of(refused[0].spec.template), BASE) if refused else "",
         }
+
+
+@pytest.mark.parametrize(
+    ("applied", "is_held"), [("i1", False), ("i2", True), ("i3", True), (None, True)]
+)
+def test_a_hold_ends_when_the_copy_of_the_manifest_states_the_platform_in_force(
+    applied: str | None, is_held: bool
+) -> None:
+    bench = Bench(CELLS[0])
+    bench.state("i2")
+    bench.settle()
+    if applied:
+        copy = {"spec": {"template": template({**BASE, **chosen(applied)})}}
+        key = "kubectl.kubernetes.io/last-applied-configuration"
+        annotations = {key: msgspec.json.encode(copy).decode()}
+        bench.edit(Kind.DEPLOYMENT, {"metadata": {"annotations": annotations}})
+    bench.settle()
+    assert bench.seen() == {"runs": "base", "held": "i2" if is_held else "", "rejected": ""}
+
+
+def test_a_business_part_released_alone_is_recorded_with_the_version_of_its_platform() -> None:
+    bench = Bench(CELLS[0])
+    together = {"spec": {"hold": {"together": "Hold"}}}
+    bench.edit(Kind.RELEASE_POLICY, together)
+    for tokens, version in (("b3", "1.0.0"), ("b2 i2", "1.1.0")):
+        note = {"metadata": {"annotations": {keys.COMPONENT_VERSION: version}}}
+        bench.edit(Kind.DEPLOYMENT, note)
+        bench.state(tokens)
+        bench.to_the_end()
+    assert bench.seen() == {"runs": "b2", "held": "i2", "rejected": ""}
+    versions = {
+        difference(tokens_of(r.spec.template), BASE): r.spec.component_version
+        for r in bench.records
+        if len(r.spec.template["spec"]["containers"]) == len(("app", "proxy"))
+    }
+    assert (versions["b2"], versions["b2 i2"]) == ("1.0.0", "1.1.0")
 
 
 def policy(cell: Cell) -> Obj:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tandem_controller.decide.effect import Kind
+from tandem_controller.effect import Kind
 from tests.simulation.deployment_state import REVISION
 from tests.simulation.model import Controller, Model, Readiness
 from tests.simulation.objects import deployment, image_patch, knobs, service

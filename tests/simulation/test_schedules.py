@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tandem_controller.decide.effect import Kind
+from tandem_controller.effect import Kind
 from tests.simulation.edits import Change, Edit, apply, move, rest
 from tests.simulation.model import Model
 from tests.simulation.objects import deployment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tandem_controller.decide.effect import Create, Delete, Kind, Patch, ReplaceStatus
+from tandem_controller.effect import Create, Delete, Kind, Patch, ReplaceStatus
 from tests.simulation.errors import ApiError, ConflictError, InvalidError, NotFoundError
 from tests.simulation.model import TANDEM, Model
 from tests.simulation.objects import deployment, knobs

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from tandem_controller import keys
-from tandem_controller.api.policy import OnDelete
+from tandem_controller.api.policy import HoldRelease, OnDelete, RollbackScope
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.decide.position import ROLLBACK_PREFIX
 from tandem_controller.effect import Kind
@@ -34,7 +35,8 @@ class WatchedStore(Store):
     """Tells somebody of every write."""
 
     def __init__(self) -> None:
-        super().__init__(ProductAdmission(self))
+        self.product = ProductAdmission(self)
+        super().__init__(self.product)
         self.watch: Callable[[Key, Obj | None, Obj | None], None] | None = None
 
     def _store(self, key: Key, obj: Obj) -> Obj:
@@ -88,7 +90,7 @@ class World:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        store = WatchedStore()
+        store = self.watched = WatchedStore()
         self.guard = Guard(
             store=store,
             knobs=setting.knobs,
@@ -102,6 +104,8 @@ class World:
         self.plan = setting.plan
         self.wanted: Obj = store.get(Kind.DEPLOYMENT, WEB)
         """The user's Deployment as last stated."""
+        self.manifest = 1
+        """The template that the user's manifest states, whatever became of it."""
         self.asked_back = False
         """Tandem was told to state another template than the user's last."""
         self.crashes = True
@@ -245,18 +249,40 @@ class World:
             case do.ReapplyKnobs():
                 spec = {k: self.wanted["spec"].get(k) for k in ("strategy", "minReadySeconds")}
                 self._edit({"spec": {**spec, "progressDeadlineSeconds": 600}})
+            case do.Reapply():
+                self.reapply()
+            case do.Webhook(away):
+                self.webhook(away=away)
+            case do.EditPolicy(scope, hold, business):
+                self._edit_policy(scope, hold, business)
+            case do.Name(value):
+                self._edit({"metadata": {"labels": {keys.ROLLOUT_ID: value}}})
 
     def _as_user(self) -> None:
         self.guard.actor = "user"
 
+    def webhook(self, *, away: bool) -> None:
+        """Take the webhook away or bring it back."""
+        self.watched.product.away = away
+
+    def reapply(self) -> None:
+        """State the whole manifest again: template, knobs and paused: false."""
+        self._as_user()
+        spec = {k: self.wanted["spec"].get(k) for k in ("strategy", "minReadySeconds")}
+        self._state(self.manifest, {**spec, "progressDeadlineSeconds": 600, "paused": False})
+
     def _apply(self, number: int) -> None:
+        self.manifest = number
+        self._state(number, {})
+
+    def _state(self, number: int, knobs: Obj) -> None:
         image, init = TEMPLATES[number]
         spec = {
             "containers": [{"name": "app", "image": image}],
             "initContainers": [{"name": "init", "image": init}],
         }
         before = facts.fingerprint(self.store.get(Kind.DEPLOYMENT, WEB))
-        self._edit({"spec": {"template": {"spec": spec}}})
+        self._edit({"spec": {**knobs, "template": {"spec": spec}}})
         stated = self.store.get(Kind.DEPLOYMENT, WEB)
         if facts.fingerprint(stated) != before:
             # While parked, the stable template cannot be told apart from no change.
@@ -271,10 +297,11 @@ class World:
         everything back.
         """
         found = self.rollout
-        if found is not None and "deletionTimestamp" in found["metadata"]:
-            return self.setting.policy is OnDelete.ROLLBACK
-        wishes = {keys.ROLLBACK, keys.ACCEPT, keys.RETRY}
-        return found is not None and bool(wishes & found["metadata"].get("annotations", {}).keys())
+        if found is None:
+            return False
+        deleting = "deletionTimestamp" in found["metadata"]
+        pending = bool(set(keys.WISHES) & found["metadata"].get("annotations", {}).keys())
+        return pending or (deleting and self.setting.policy is OnDelete.ROLLBACK)
 
     def _edit(self, patch: Obj) -> None:
         self.model.edit(Kind.DEPLOYMENT, WEB, patch)
@@ -299,6 +326,16 @@ class World:
         ready = {"canaryStatus": {"currentStepState": "StepReady"}}
         self.model.edit_status(Kind.ROLLOUT, WEB, ready)
         return True
+
+    def _edit_policy(
+        self, scope: RollbackScope, hold: HoldRelease, business: tuple[str, ...]
+    ) -> None:
+        self.setting = replace(self.setting, scope=scope, hold=hold)
+        body = _policy(self.setting, business)
+        if self.store.find(Kind.RELEASE_POLICY, WEB) is None:
+            self.model.create(Kind.RELEASE_POLICY, body)
+        else:
+            self.model.edit(Kind.RELEASE_POLICY, WEB, {"spec": body["spec"]})
 
     def _edit_rollout(self, patch: Obj) -> None:
         if self.rollout is not None:
@@ -496,13 +533,14 @@ def _ingress() -> Obj:
     }
 
 
-def _policy(setting: Setting) -> Obj:
+def _policy(setting: Setting, business: tuple[str, ...] = ()) -> Obj:
     return {
         "apiVersion": "tandem.oam.dev/v1alpha1",
         "kind": "ReleasePolicy",
         "metadata": {"name": WEB},
         "spec": {
-            "onDelete": str(setting.policy),
+            "onDelete": str(setting.policy or OnDelete.COMPLETE),
+            "containers": {"business": list(business)},
             "rollbackScope": str(setting.scope),
             "hold": {"release": str(setting.hold)},
         },

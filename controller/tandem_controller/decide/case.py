@@ -11,7 +11,7 @@ from tandem_controller.api.record import Attempt, Originals, ReleaseRecord
 from tandem_controller.api.rollout import CanaryStatus, RolloutStatus
 from tandem_controller.api.workload import Deployment
 from tandem_controller.decide import plan as plans
-from tandem_controller.decide import records
+from tandem_controller.decide.history import records
 from tandem_controller.ownership import owner_reference
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot, canary_name
 from tandem_controller.traffic import table as traffic_table

@@ -17,7 +17,7 @@ from tandem_controller.api.workload import Deployment
 from tandem_controller.decide import rest
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.ending import complete, take_back
-from tandem_controller.effect import Decision, Effect, Kind, Note, Patch
+from tandem_controller.effect import Decision, Effect, Kind, Note, patch_of
 from tandem_controller.ownership import owner_reference
 from tandem_controller.snapshot import Snapshot
 
@@ -95,11 +95,4 @@ def _beside(snapshot: Snapshot) -> Iterator[tuple[Kind, Beside]]:
 
 def _patch_owners(kind: Kind, obj: Beside, owners: list[dict[str, Any]] | None) -> Effect:
     meta = obj.metadata
-    return Patch(
-        kind=kind,
-        namespace=meta.namespace,
-        name=meta.name,
-        uid=meta.uid,
-        resource_version=meta.resource_version,
-        body={"metadata": {"ownerReferences": owners}},
-    )
+    return patch_of(kind, meta, {"metadata": {"ownerReferences": owners}})

@@ -13,7 +13,7 @@ from tandem_controller.api.rollout import CanaryStatus, FinalisingStep, Phase, S
 from tandem_controller.decide import plan as plans
 from tandem_controller.decide import words
 from tandem_controller.decide.case import Case
-from tandem_controller.decide.notices import notices
+from tandem_controller.decide.hold.notices import notices
 from tandem_controller.decide.status import Report, report
 from tandem_controller.effect import Decision, Note
 
@@ -98,6 +98,7 @@ def progressing(
         progressing=True,
         canary=canary,
         notices=notices(case.snapshot),
+        about=words.about(case.release, case.attempt.change),
     )
     return report(case.snapshot.rollout, wanted, case.now, notes=notes, wake_at=wake_at)
 
@@ -128,6 +129,7 @@ def finalising(
         progressing=True,
         canary=canary,
         notices=notices(case.snapshot),
+        about=words.about(case.release, case.attempt.change),
     )
     return report(case.snapshot.rollout, wanted, case.now, notes=notes, wake_at=wake_at)
 

@@ -12,25 +12,16 @@ from datetime import datetime
 from tandem_controller import keys
 from tandem_controller.api.record import Originals, Outcome, ReleaseRecord
 from tandem_controller.api.rollout import Phase, StepState
-from tandem_controller.decide import (
-    adoption,
-    deletion,
-    enforce,
-    integrity,
-    opening,
-    records,
-    references,
-    rest,
-    services,
-    wishes,
-    words,
-)
+from tandem_controller.decide import deletion, rest, services, words
 from tandem_controller.decide.blocking import blocked
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.ending import complete, park, roll_back
+from tandem_controller.decide.history import adoption, integrity, opening, records
+from tandem_controller.decide.hold import enforce, manifest, wishes
 from tandem_controller.decide.position import move, position, progressing
 from tandem_controller.decide.rest import disabled, healthy, not_found
 from tandem_controller.decide.step import work
+from tandem_controller.decide.validity import references
 from tandem_controller.effect import Decision, Effect, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads import table as workload_table
@@ -91,7 +82,8 @@ def _at_rest(
     if wish := wishes.at_rest(snapshot, workload, stable, now):
         return wish
     if live_fingerprint(workload) == stable.spec.fingerprint:
-        return healthy(snapshot, known, now)
+        withdrawn = manifest.withdrawn(snapshot, workload, stable, now)
+        return withdrawn or healthy(snapshot, known, now)
     if adoption.escaped(workload):
         return adoption.accept(snapshot, workload, now)
     return enforce.at_rest(snapshot, workload, stable, now) or _start(

@@ -17,12 +17,13 @@ from tandem_controller.api.rollout import (
     Rollout,
     StepState,
 )
-from tandem_controller.decide import evidence, records, words
 from tandem_controller.decide import plan as plans
-from tandem_controller.decide.notices import notices, rejection_message
+from tandem_controller.decide import words
+from tandem_controller.decide.history import evidence, records
+from tandem_controller.decide.hold.notices import notices, rejection_message
+from tandem_controller.decide.hold.withheld import rejected
 from tandem_controller.decide.status import Report, report
-from tandem_controller.decide.withheld import rejected
-from tandem_controller.effect import Decision, Effect, Kind, Note, Patch
+from tandem_controller.effect import Decision, Effect, Kind, Note, Patch, patch_of
 from tandem_controller.snapshot import Snapshot
 from tandem_controller.workloads import deployment as native
 
@@ -117,14 +118,7 @@ def _mirror_rejection(snapshot: Snapshot, known: tuple[ReleaseRecord, ...]) -> t
     if meta.annotations.get(keys.REJECTED) == message:
         return ()
     return (
-        Patch(
-            kind=Kind.DEPLOYMENT,
-            namespace=meta.namespace,
-            name=meta.name,
-            uid=meta.uid,
-            resource_version=meta.resource_version,
-            body={"metadata": {"annotations": {keys.REJECTED: message}}},
-        ),
+        patch_of(Kind.DEPLOYMENT, meta, {"metadata": {"annotations": {keys.REJECTED: message}}}),
     )
 
 
@@ -213,11 +207,4 @@ def patch_rollout(
         metadata["annotations"] = annotations
     if finalizers is not None:
         metadata["finalizers"] = finalizers
-    return Patch(
-        kind=Kind.ROLLOUT,
-        namespace=meta.namespace,
-        name=meta.name,
-        uid=meta.uid,
-        resource_version=meta.resource_version,
-        body={"metadata": metadata},
-    )
+    return patch_of(Kind.ROLLOUT, meta, {"metadata": metadata})

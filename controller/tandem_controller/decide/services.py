@@ -12,7 +12,7 @@ from typing import Any
 from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
 from tandem_controller.api.network import Service
 from tandem_controller.decide.case import Case
-from tandem_controller.effect import Create, Delete, Effect, Kind, Patch
+from tandem_controller.effect import Create, Effect, Kind, delete_of, patch_of
 from tandem_controller.keys import OWNER, untracked
 from tandem_controller.mergepatch import merge_diff
 from tandem_controller.snapshot import Snapshot
@@ -77,7 +77,7 @@ def remove_canary_service(case: Case) -> tuple[Effect, ...]:
     if service is None or service.metadata.deleting:
         return ()
     meta = service.metadata
-    return (Delete(kind=Kind.SERVICE, namespace=meta.namespace, name=meta.name, uid=meta.uid),)
+    return (delete_of(Kind.SERVICE, meta),)
 
 
 def _copy(case: Case, stable: Service, selector: dict[str, str]) -> dict[str, Any]:
@@ -105,16 +105,7 @@ def _select(service: Service, selector: dict[str, str]) -> tuple[Effect, ...]:
     if not diff:
         return ()
     meta = service.metadata
-    return (
-        Patch(
-            kind=Kind.SERVICE,
-            namespace=meta.namespace,
-            name=meta.name,
-            uid=meta.uid,
-            resource_version=meta.resource_version,
-            body={"spec": {"selector": diff}},
-        ),
-    )
+    return (patch_of(Kind.SERVICE, meta, {"spec": {"selector": diff}}),)
 
 
 def selectors(snapshot: Snapshot) -> dict[str, dict[str, str] | None]:

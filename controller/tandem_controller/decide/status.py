@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tandem_controller.api.meta import Condition
 from tandem_controller.api.rollout import CanaryStatus, Phase, Rollout, RolloutStatus
-from tandem_controller.decide.notices import Notice
+from tandem_controller.decide.hold.notices import Notice
 from tandem_controller.effect import Decision, Kind, Note, ReplaceStatus
 
 COUNT_INTERVAL = timedelta(seconds=5)
@@ -37,6 +37,8 @@ class Report:
     succeeded: bool | None = None
     canary: CanaryStatus | None = None
     notices: tuple[Notice, ...] = ()
+    about: str = ""
+    """What is being released: the message of the condition `Progressing`."""
 
     @property
     def text(self) -> str:
@@ -117,7 +119,11 @@ def _place(status: CanaryStatus) -> tuple[str, int, str, str, str]:
 
 def _conditions(old: tuple[Condition, ...], wanted: Report, now: datetime) -> tuple[Condition, ...]:
     progressing = _flag(wanted.progressing)
-    found = [Condition(type="Progressing", status=progressing, reason=wanted.reason)]
+    found = [
+        Condition(
+            type="Progressing", status=progressing, reason=wanted.reason, message=wanted.about
+        )
+    ]
     if wanted.succeeded is not None:
         found.append(Condition(type="Succeeded", status=_flag(wanted.succeeded)))
     found += [

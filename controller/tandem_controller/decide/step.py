@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from tandem_controller.api.record import Approval
 from tandem_controller.api.rollout import StepState
-from tandem_controller.decide import records, services, words
+from tandem_controller.decide import services, words
 from tandem_controller.decide.case import Case
+from tandem_controller.decide.history import records
 from tandem_controller.decide.plan import PlannedStep
 from tandem_controller.decide.position import (
     Position,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tandem_controller.api.record import Rejection, ReleaseRecord
+from tandem_controller.api.record import Change, Rejection, ReleaseRecord
 from tandem_controller.decide.plan import PlannedStep
 
 COMPLETED_BEFORE = "workload deployment is completed"
@@ -34,6 +34,12 @@ ASKED_FOR = "a rollback was asked for by annotation"
 def images(record: ReleaseRecord) -> str:
     """Return the images of a version: container=image, init containers first."""
     return ", ".join(f"{i.name}={i.image}" for i in record.spec.images)
+
+
+def about(record: ReleaseRecord, change: Change | None) -> str:
+    """Say what is released, and which part of the pods it changes."""
+    kind = f" ({change} change)" if change else ""
+    return f"release {record.metadata.name}{kind}: {images(record)}"
 
 
 def difference(record: ReleaseRecord, other: ReleaseRecord) -> str:

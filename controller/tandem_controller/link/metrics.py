@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tandem_controller.api.record import Attempt, Outcome, ReleaseRecord
-from tandem_controller.decide import records
+from tandem_controller.decide.history import records
 from tandem_controller.kube.store import Key
 from tandem_controller.link.gauges import GAUGES, Row, View
 from tandem_controller.snapshot import Snapshot

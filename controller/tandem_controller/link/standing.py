@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-import msgspec
-
-from tandem_controller import keys
-from tandem_controller.api.policy import Containers
 from tandem_controller.api.record import HoldCause, ReleaseRecord
-from tandem_controller.decide import records, withheld
+from tandem_controller.decide.history import records
+from tandem_controller.decide.hold import withheld
+from tandem_controller.decide.hold.manifest import applied_template
 from tandem_controller.link.images import Images, images
 from tandem_controller.snapshot import Snapshot
 
@@ -47,7 +43,7 @@ class Rejected:
 
 
 def held(snapshot: Snapshot) -> Held | None:
-    """Return the hold in force (`decide/withheld.py`)."""
+    """Return the hold in force (`decide/hold/withheld.py`)."""
     known, containers = records.of_workload(snapshot), snapshot.policy_spec.containers
     stable = records.stable(known)
     record = withheld.held(known, stable, containers) if stable else None
@@ -80,37 +76,13 @@ def _stated(snapshot: Snapshot, record: ReleaseRecord, found: Images) -> Stated:
     Without a copy, a template that was taken away from the owner after the verdict tells.
     Fingerprints do not compare: the copy lacks what the API server fills in.
     """
-    applied = next(_applied(snapshot, snapshot.policy_spec.containers), None)
+    workload = snapshot.workload
+    applied = applied_template(workload.deployment) if workload else None
     if applied is not None:
-        return Stated.TRUE if applied == found else Stated.FALSE
+        same = images(applied, snapshot.policy_spec.containers) == found
+        return Stated.TRUE if same else Stated.FALSE
     verdict = withheld.rejection_of(record)
     return Stated.TRUE if verdict and verdict.restored_at else Stated.UNKNOWN
-
-
-def _applied(snapshot: Snapshot, containers: Containers) -> Iterator[Images]:
-    """Yield the images that appliers stated last, KubeVela's before kubectl's."""
-    if snapshot.workload is None:
-        return
-    annotations = snapshot.workload.deployment.metadata.annotations
-    for key in keys.LAST_APPLIED:
-        if template := _template(annotations.get(key, "")):
-            yield images(template, containers)
-
-
-class _AppliedSpec(msgspec.Struct, frozen=True):
-    template: dict[str, Any] = {}
-
-
-class _Applied(msgspec.Struct, frozen=True):
-    spec: _AppliedSpec = _AppliedSpec()
-
-
-def _template(manifest: str) -> Mapping[str, Any]:
-    """Return the pod template of a manifest; empty where it is cut, or no manifest at all."""
-    try:
-        return msgspec.json.decode(manifest, type=_Applied).spec.template
-    except msgspec.DecodeError:
-        return {}
 
 
 def _revision(record: ReleaseRecord) -> str:

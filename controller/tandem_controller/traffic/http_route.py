@@ -11,7 +11,7 @@ from typing import Any
 
 from tandem_controller.api.network import HTTPRoute
 from tandem_controller.api.rollout import RouteMatch, TrafficRouting, ValueMatch
-from tandem_controller.effect import Effect, Kind, Patch
+from tandem_controller.effect import Effect, Kind, patch_of
 from tandem_controller.snapshot import TrafficSnapshot
 from tandem_controller.traffic.split import Backends, Split
 
@@ -84,16 +84,7 @@ def _patch(route: HTTPRoute, rules: list[Rule]) -> tuple[Effect, ...]:
     if rules == _rules(route):
         return ()
     meta = route.metadata
-    return (
-        Patch(
-            kind=Kind.HTTP_ROUTE,
-            namespace=meta.namespace,
-            name=meta.name,
-            uid=meta.uid,
-            resource_version=meta.resource_version,
-            body={"spec": {"rules": rules}},
-        ),
-    )
+    return (patch_of(Kind.HTTP_ROUTE, meta, {"spec": {"rules": rules}}),)
 
 
 def _plain_rules(

@@ -12,7 +12,7 @@ from typing import Any
 
 from tandem_controller.api.network import Ingress
 from tandem_controller.api.rollout import TrafficRouting, ValueMatch
-from tandem_controller.effect import Create, Delete, Effect, Kind, Patch
+from tandem_controller.effect import Create, Effect, Kind, delete_of, patch_of
 from tandem_controller.keys import OWNER, untracked
 from tandem_controller.snapshot import TrafficSnapshot, canary_name
 from tandem_controller.traffic.split import Backends, Split
@@ -91,7 +91,7 @@ class IngressNginxProvider:
         if canary is None or canary.metadata.deleting:
             return ()
         meta = canary.metadata
-        return (Delete(kind=Kind.INGRESS, namespace=meta.namespace, name=meta.name, uid=meta.uid),)
+        return (delete_of(Kind.INGRESS, meta),)
 
 
 def _canary_ingress(ingress: Ingress, backends: Backends, split: Split) -> dict[str, Any]:
@@ -173,13 +173,4 @@ def _correct(current: Ingress, desired: dict[str, Any]) -> tuple[Effect, ...]:
     if not body:
         return ()
     meta = current.metadata
-    return (
-        Patch(
-            kind=Kind.INGRESS,
-            namespace=meta.namespace,
-            name=meta.name,
-            uid=meta.uid,
-            resource_version=meta.resource_version,
-            body=body,
-        ),
-    )
+    return (patch_of(Kind.INGRESS, meta, body),)

@@ -8,8 +8,8 @@ from typing import Any
 from tandem_controller.api.policy import DEFAULT_POLICY, ReleasePolicy
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
-from tandem_controller.decide.admission_application import proven_images
-from tandem_controller.decide.admission_workload import Guarded
+from tandem_controller.decide.admission.application import proven_images
+from tandem_controller.decide.admission.workload import Guarded
 from tandem_controller.effect import Kind
 from tandem_controller.keys import RECORD_ROLLOUT
 from tandem_controller.kinds import WATCHED

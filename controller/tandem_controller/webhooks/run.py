@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from tandem_controller.decide.admission_application import NO_CHECKPOINT, Checkpoint, Mode
+from tandem_controller.decide.admission.application import NO_CHECKPOINT, Checkpoint, Mode
 from tandem_controller.install import install_policies
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import ApiError

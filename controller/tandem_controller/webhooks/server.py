@@ -20,22 +20,22 @@ import structlog
 from aiohttp import web
 
 from tandem_controller.api.rollout import Rollout
-from tandem_controller.decide.admission import (
-    AdmissionRequest,
-    Verdict,
-    decode_review,
-    encode_review,
-)
-from tandem_controller.decide.admission_application import (
+from tandem_controller.decide.admission.application import (
     NO_CHECKPOINT,
     Checkpoint,
     Proven,
     admit_application,
     nothing_proven,
 )
-from tandem_controller.decide.admission_rollout import admit_rollout, give_back
-from tandem_controller.decide.admission_status import admit_status
-from tandem_controller.decide.admission_workload import Guarded, admit_workload
+from tandem_controller.decide.admission.review import (
+    AdmissionRequest,
+    Verdict,
+    decode_review,
+    encode_review,
+)
+from tandem_controller.decide.admission.rollout import admit_rollout, give_back
+from tandem_controller.decide.admission.status import admit_status
+from tandem_controller.decide.admission.workload import Guarded, admit_workload
 from tandem_controller.webhooks.certificates import Bundle
 from tandem_controller.webhooks.configuration import (
     APPLICATIONS_PATH,

@@ -10,7 +10,7 @@ import msgspec
 
 from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH, template_fingerprint
 from tandem_controller.api.workload import Deployment, ReplicaSet
-from tandem_controller.effect import Effect, Kind, Patch
+from tandem_controller.effect import Effect, Kind, patch_of
 from tandem_controller.keys import IN_PROGRESSING
 from tandem_controller.mergepatch import merge_diff
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
@@ -82,16 +82,7 @@ def patch(
     if not body:
         return ()
     meta = deployment.metadata
-    return (
-        Patch(
-            kind=Kind.DEPLOYMENT,
-            namespace=meta.namespace,
-            name=meta.name,
-            uid=meta.uid,
-            resource_version=meta.resource_version,
-            body=body,
-        ),
-    )
+    return (patch_of(Kind.DEPLOYMENT, meta, body),)
 
 
 def take_over_mark(rollout: str) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from tandem_controller.api.workload import Deployment
-from tandem_controller.effect import Create, Delete, Effect, Kind, Patch
+from tandem_controller.effect import Create, Effect, Kind, Patch, delete_of, patch_of
 from tandem_controller.keys import CANARY_DEPLOYMENT, OWNER, untracked
 from tandem_controller.ownership import owner_reference
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot, canary_name
@@ -163,9 +163,7 @@ class DeploymentCanary:
         meta = snapshot.canary.deployment.metadata
         if not meta.controlled_by(snapshot.rollout.metadata.uid):
             return ()
-        return (
-            Delete(kind=Kind.DEPLOYMENT, namespace=meta.namespace, name=meta.name, uid=meta.uid),
-        )
+        return (delete_of(Kind.DEPLOYMENT, meta),)
 
 
 def _stable(snapshot: Snapshot) -> WorkloadSnapshot:
@@ -201,14 +199,7 @@ def _canary_pods(snapshot: Snapshot, min_ready: int, now: datetime) -> _Pods | N
 
 def _patch_replicas(deployment: Deployment, replicas: int) -> Patch:
     meta = deployment.metadata
-    return Patch(
-        kind=Kind.DEPLOYMENT,
-        namespace=meta.namespace,
-        name=meta.name,
-        uid=meta.uid,
-        resource_version=meta.resource_version,
-        body={"spec": {"replicas": replicas}},
-    )
+    return patch_of(Kind.DEPLOYMENT, meta, {"spec": {"replicas": replicas}})
 
 
 def _canary_deployment(snapshot: Snapshot, versions: Versions, replicas: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from datetime import datetime
 from typing import Any
 
 from tandem_controller.api.workload import ReplicaSet
-from tandem_controller.effect import Effect, Kind, Patch
+from tandem_controller.effect import Effect, Kind, patch_of
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads import deployment as native
 from tandem_controller.workloads.batch import (
@@ -320,13 +320,4 @@ def _scale(replica_set: ReplicaSet, replicas: int) -> tuple[Effect, ...]:
     if replica_set.spec.replicas == replicas:
         return ()
     meta = replica_set.metadata
-    return (
-        Patch(
-            kind=Kind.REPLICA_SET,
-            namespace=meta.namespace,
-            name=meta.name,
-            uid=meta.uid,
-            resource_version=meta.resource_version,
-            body={"spec": {"replicas": replicas}},
-        ),
-    )
+    return (patch_of(Kind.REPLICA_SET, meta, {"spec": {"replicas": replicas}}),)

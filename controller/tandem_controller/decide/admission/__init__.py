@@ -1,0 +1,1 @@
+"""What admission answers: pure functions over one request and what the cache knows."""

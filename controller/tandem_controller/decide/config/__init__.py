@@ -1,0 +1,1 @@
+"""ConfigMaps and Secrets that a version needs: recorded, copied, checked and given back."""

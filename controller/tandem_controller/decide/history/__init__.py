@@ -1,0 +1,1 @@
+"""Release records: what they say, when they are written, and whether they can be trusted."""

@@ -1,0 +1,1 @@
+"""Whether a Rollout and what it names can be released at all."""
