@@ -111,26 +111,26 @@ async def take_over(admin: Client) -> bool:
         if "mutatingadmissionpolicies" in await admin.server_resources(group, version):
             for policy in mutating_policies([TANDEM], version):
                 await apply(admin, guard_resource(policy), policy)
-            await _until(admin, lambda answer: bool(answer))
+            await _until(admin, bool)
             return True
     return False
 
 
 async def measure(cluster: DevCluster, patches: int) -> Measured:
     """Measure every case in every namespace."""
-    async with _client(cluster.kubeconfig_for(USER)) as user:
-        async with _client(cluster.kubeconfig_for(TANDEM)) as tandem:
-            clients = {USER: user, TANDEM: tandem}
-            return {
-                (case.name, count): await _cost(cluster, clients[case.user], case, count, patches)
-                for case in CASES
-                for count in ROLLOUTS
-            }
+    async with (
+        _client(cluster.kubeconfig_for(USER)) as user,
+        _client(cluster.kubeconfig_for(TANDEM)) as tandem,
+    ):
+        clients = {USER: user, TANDEM: tandem}
+        return {
+            (case.name, count): await _cost(cluster, clients[case.user], case, count, patches)
+            for case in CASES
+            for count in ROLLOUTS
+        }
 
 
-async def _cost(
-    cluster: DevCluster, client: Client, case: Case, count: int, patches: int
-) -> Cost:
+async def _cost(cluster: DevCluster, client: Client, case: Case, count: int, patches: int) -> Cost:
     for _ in range(WARM_UP):
         await _patched(client, case, count)
     before = _cpu_seconds(cluster)

@@ -1,6 +1,6 @@
 """What the API server's own policies do to a write while no webhook answers.
 
-The MutatingAdmissionPolicies `tandem-take-over` and `tandem-hold` (`api/admission/mutating`),
+The MutatingAdmissionPolicy `tandem-workload` (`api/admission/mutating`),
 read sentence by sentence; that the CEL says the same is tested on a cluster.
 """
 
