@@ -309,6 +309,28 @@ async def test_without_tandem_resume_alone_is_possible_in_mid_release(place: Pla
 
 
 @pytest.mark.usefixtures("refusing")
+async def test_without_tandem_a_new_template_in_mid_release_passes_only_if_paused(
+    place: Place,
+) -> None:
+    """Also where the Deployment is not paused, because its pods move, and has no replicas."""
+    await place.in_release()
+    await place.patch(DEPLOYMENTS, {"spec": {"paused": False, "replicas": 0}}, by=place.tandem)
+    with pytest.raises(Forbidden, match="in the middle of a release"):
+        await place.patch(DEPLOYMENTS, NEW)
+    await place.patch(DEPLOYMENTS, {"spec": NEW["spec"] | {"paused": True}})
+
+
+@pytest.mark.usefixtures("refusing")
+async def test_without_tandem_a_rollout_that_releases_nothing_refuses_nothing(
+    place: Place,
+) -> None:
+    await place.stand()
+    await place.patch(ALPHA, {"spec": {"disabled": True}})
+    await asyncio.sleep(0.5)  # the API server follows Rollouts by a watch
+    await place.patch(DEPLOYMENTS, NEW)
+
+
+@pytest.mark.usefixtures("refusing")
 async def test_a_workload_whose_rollout_is_gone_is_guarded_no_longer(place: Place) -> None:
     await place.in_release()
     await place.user.delete(ALPHA, "shop", place.namespace, uid=None)

@@ -1,0 +1,51 @@
+"""The admission policies as objects; what they do is tested on a cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tandem_controller.api.guard import mutating_policies, validating_policies
+
+Obj = dict[str, Any]
+
+POLICIES = {
+    "validating": validating_policies(["ada"]),
+    "mutating": mutating_policies(["ada"], "v1"),
+}
+
+
+def policies(kind: str) -> list[Obj]:
+    """Return those of a kind that the API server evaluates once for each Rollout."""
+    return [body for body in POLICIES[kind] if "paramKind" in body["spec"]]
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+def test_a_namespaces_rollouts_are_gone_through_once_for_each_kind_of_policy(kind: str) -> None:
+    """A second policy would double what every update of a Deployment costs (decision 0014)."""
+    assert len(policies(kind)) == 1
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+def test_whom_an_update_does_not_concern_is_found_by_the_name_before_objects_are_compared(
+    kind: str,
+) -> None:
+    (policy,) = policies(kind)
+    first, second = policy["spec"]["matchConditions"]
+    assert first["expression"] == '!(request.userInfo.username in ["ada"])'
+    assert second["expression"].startswith(
+        "params.?spec.?objectRef.?workloadRef.?name.orValue('') == object.metadata.name\n&& "
+    )
+
+
+def test_both_kinds_agree_on_what_concerns_them() -> None:
+    """Else one would refuse what the other has not put right.
+
+    The mutating one says in addition what is right already.
+    """
+    (refusing,), (restoring,) = policies("validating"), policies("mutating")
+    for part in ("matchConstraints", "variables"):
+        assert refusing["spec"][part] == restoring["spec"][part]
+    what = [p["spec"]["matchConditions"][1]["expression"] for p in (refusing, restoring)]
+    assert set(what[0].splitlines()) < set(what[1].splitlines())
