@@ -18,8 +18,8 @@ from tandem_controller.api.policy import Containers, OnDelete, ReleasePolicy
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout, RolloutStatus, StepState
 from tandem_controller.decide import plan as plans
+from tandem_controller.decide.classify import parts
 from tandem_controller.decide.history import records
-from tandem_controller.decide.hold.classify import parts
 from tandem_controller.decide.hold.withheld import Withheld, withheld
 from tandem_controller.effect import Kind
 from tandem_controller.workloads.batch import bounds

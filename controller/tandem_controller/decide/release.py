@@ -12,11 +12,11 @@ from datetime import datetime
 from tandem_controller import keys
 from tandem_controller.api.record import Originals, Outcome, ReleaseRecord
 from tandem_controller.api.rollout import Phase, StepState
-from tandem_controller.decide import deletion, rest, services, words
+from tandem_controller.decide import adoption, deletion, integrity, opening, rest, services, words
 from tandem_controller.decide.blocking import blocked
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.ending import complete, park, roll_back
-from tandem_controller.decide.history import adoption, integrity, opening, records
+from tandem_controller.decide.history import records
 from tandem_controller.decide.hold import enforce, manifest, wishes
 from tandem_controller.decide.position import move, position, progressing
 from tandem_controller.decide.rest import disabled, healthy, not_found

@@ -18,8 +18,8 @@ from tandem_controller.api.policy import Containers
 from tandem_controller.api.record import HoldEnd, ReleaseRecord
 from tandem_controller.api.workload import Deployment
 from tandem_controller.decide import words
+from tandem_controller.decide.classify import is_platform
 from tandem_controller.decide.history import records, verdicts
-from tandem_controller.decide.hold.classify import is_platform
 from tandem_controller.decide.hold.withheld import held
 from tandem_controller.effect import Decision, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot

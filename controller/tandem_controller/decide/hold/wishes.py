@@ -13,11 +13,10 @@ from tandem_controller import keys
 from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.policy import HoldRelease
 from tandem_controller.api.record import HoldEnd, ReleaseRecord
-from tandem_controller.decide import words
+from tandem_controller.decide import rollback_check, words
 from tandem_controller.decide.case import Case
-from tandem_controller.decide.config import rollback_check
+from tandem_controller.decide.classify import compose, parts
 from tandem_controller.decide.history import records, verdicts
-from tandem_controller.decide.hold.classify import compose, parts
 from tandem_controller.decide.hold.enforce import reject
 from tandem_controller.decide.hold.withheld import (
     accepted,

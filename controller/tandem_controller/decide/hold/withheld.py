@@ -22,7 +22,7 @@ from tandem_controller.api.record import (
     Rejection,
     ReleaseRecord,
 )
-from tandem_controller.decide.hold.classify import Parts, parts
+from tandem_controller.decide.classify import Parts, parts
 
 Records = Iterable[ReleaseRecord]
 Metadata = Mapping[str, Any]
