@@ -42,6 +42,7 @@ class Release:
     fingerprint: str
     started_at: datetime
     parked: bool
+    rejected: bool
 
 
 @dataclass(kw_only=True)
@@ -116,6 +117,7 @@ class Guard:
                 record.spec.fingerprint,
                 record.open_attempt.started_at,
                 record.open_attempt.parked_at is not None,
+                record.open_attempt.rejection is not None,
             )
             if record and record.open_attempt
             else None
@@ -189,6 +191,8 @@ class Guard:
     def _going_on(self, rollout: Rollout) -> bool:
         """Whether the live template is the release's: nobody took the release back."""
         if rollout.spec.disabled or keys.ROLLBACK in rollout.metadata.annotations:
+            return False
+        if self.release is not None and self.release.rejected:
             return False
         web = self.store.find(Kind.DEPLOYMENT, WEB)
         return bool(self.release and web and facts.fingerprint(web) == self.release.fingerprint)

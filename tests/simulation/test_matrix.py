@@ -108,7 +108,7 @@ class Bench:
             metadata = {"labels": {keys.OAM_COMPONENT: WEB}}
         if tokens.endswith("named anew"):
             metadata = {"labels": {keys.ROLLOUT_ID: "again"}}
-        if words in (["accept"], ["retry"]):
+        if words in (["accept"], ["retry"], ["rollback"]):
             wish = {f"tandem.oam.dev/{words[0]}": ""}
             return self.edit(Kind.ROLLOUT, {"metadata": {"annotations": wish}})
         spec: Obj = {"template": template({**BASE, **chosen(tokens)})}

@@ -23,7 +23,6 @@ from tandem_controller.decide.hold.withheld import (
     after_rollback,
     held,
     rejected,
-    rejection_of,
 )
 from tandem_controller.decide.rest import patch_rollout
 from tandem_controller.effect import Decision, Effect, Note
@@ -180,7 +179,8 @@ def _go_back(
     if due := rollback_check.before_stating(snapshot, target, now):
         return due
     effects: list[Effect] = []
-    if rejection_of(stable) is None:
+    verdict = stable.status.attempts[-1].rejection
+    if verdict is None or verdict.cleared_at is not None:
         effects.append(verdicts.reject(stable, words.ASKED_FOR, now))
     pending = accepted(known)
     if pending is None or pending.metadata.name != target.metadata.name:
