@@ -24,7 +24,7 @@ from tandem_controller.decide.checkpoint.judge import (
     check,
 )
 from tandem_controller.decide.checkpoint.properties import waiver
-from tandem_controller.decide.hold.classify import classify
+from tandem_controller.decide.classify import classify
 from tandem_controller.keys import TOGETHER
 from tests.decide.test_classify import SIDECAR, pod_templates
 

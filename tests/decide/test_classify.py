@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tandem_controller.api.policy import Containers
 from tandem_controller.api.record import Change
-from tandem_controller.decide.hold.classify import classify, compose, is_platform, parts
+from tandem_controller.decide.classify import classify, compose, is_platform, parts
 
 DEFAULT = Containers()
 SIDECAR = Containers(platform=("proxy",))

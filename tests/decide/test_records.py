@@ -25,8 +25,8 @@ from tandem_controller.api.record import (
     ReleaseRecordStatus,
     WorkloadIdentity,
 )
+from tandem_controller.decide.classify import parts
 from tandem_controller.decide.history import records
-from tandem_controller.decide.hold.classify import parts
 from tandem_controller.effect import Create, Delete, Effect, Kind, ReplaceStatus
 from tandem_controller.snapshot import Snapshot
 from tests.examples import LONG_AGO, NOW, OWNER, V1, Obj, deployment, rollout, template, workload

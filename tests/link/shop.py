@@ -18,8 +18,8 @@ from tandem_controller.api.record import (
     ReleaseRecordStatus,
     WorkloadIdentity,
 )
+from tandem_controller.decide.classify import parts
 from tandem_controller.decide.history import records
-from tandem_controller.decide.hold.classify import parts
 from tests.examples import NOW, Obj
 
 UID = "uid-shop"

@@ -18,8 +18,8 @@ from tandem_controller.api.policy import Containers, OnDelete, ReleasePolicy
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout, RolloutStatus, StepState
 from tandem_controller.decide import plan as plans
+from tandem_controller.decide.classify import parts
 from tandem_controller.decide.history import records
-from tandem_controller.decide.hold.classify import parts
 from tandem_controller.decide.hold.withheld import Withheld, withheld
 from tandem_controller.effect import Kind
 from tandem_controller.workloads.batch import bounds
@@ -42,6 +42,7 @@ class Release:
     fingerprint: str
     started_at: datetime
     parked: bool
+    rejected: bool
 
 
 @dataclass(kw_only=True)
@@ -116,6 +117,7 @@ class Guard:
                 record.spec.fingerprint,
                 record.open_attempt.started_at,
                 record.open_attempt.parked_at is not None,
+                record.open_attempt.rejection is not None,
             )
             if record and record.open_attempt
             else None
@@ -189,6 +191,8 @@ class Guard:
     def _going_on(self, rollout: Rollout) -> bool:
         """Whether the live template is the release's: nobody took the release back."""
         if rollout.spec.disabled or keys.ROLLBACK in rollout.metadata.annotations:
+            return False
+        if self.release is not None and self.release.rejected:
             return False
         web = self.store.find(Kind.DEPLOYMENT, WEB)
         return bool(self.release and web and facts.fingerprint(web) == self.release.fingerprint)

@@ -9,7 +9,7 @@ import pytest
 from tandem_controller.api.config import ConfigObject
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.decide.config.copy import copy_name
-from tandem_controller.decide.config.rollback_check import RECHECK
+from tandem_controller.decide.rollback_check import RECHECK
 from tandem_controller.effect import Kind
 from tests.simulation.bad_input import FOREIGN, RENDERED, Shop
 from tests.simulation.rules import Obj

@@ -108,7 +108,7 @@ class Bench:
             metadata = {"labels": {keys.OAM_COMPONENT: WEB}}
         if tokens.endswith("named anew"):
             metadata = {"labels": {keys.ROLLOUT_ID: "again"}}
-        if words in (["accept"], ["retry"]):
+        if words in (["accept"], ["retry"], ["rollback"]):
             wish = {f"tandem.oam.dev/{words[0]}": ""}
             return self.edit(Kind.ROLLOUT, {"metadata": {"annotations": wish}})
         spec: Obj = {"template": template({**BASE, **chosen(tokens)})}
@@ -203,6 +203,22 @@ def test_a_hold_ends_when_the_copy_of_the_manifest_states_the_platform_in_force(
         bench.edit(Kind.DEPLOYMENT, {"metadata": {"annotations": annotations}})
     bench.settle()
     assert bench.seen() == {"runs": "base", "held": "i2" if is_held else "", "rejected": ""}
+
+
+@pytest.mark.parametrize(
+    ("applied", "told"), [("b2", "still states it"), ("base", "states another one")]
+)
+def test_the_message_of_a_rejection_says_what_the_manifest_states(applied: str, told: str) -> None:
+    bench = Bench(CELLS[0])
+    bench.state("b2")
+    bench.bring_to("rolled back")
+    copy = {"spec": {"template": template({**BASE, **chosen(applied)})}}
+    annotations = {"app.oam.dev/last-applied-configuration": msgspec.json.encode(copy).decode()}
+    bench.edit(Kind.DEPLOYMENT, {"metadata": {"annotations": annotations}})
+    bench.settle()
+    assert f"the manifest {told}" in bench.world.status["message"]
+    note = bench.world.store.get(Kind.DEPLOYMENT, WEB)["metadata"]["annotations"][keys.REJECTED]
+    assert f"the manifest {told}" in note
 
 
 def test_a_business_part_released_alone_is_recorded_with_the_version_of_its_platform() -> None:

@@ -16,8 +16,8 @@ from tandem_controller.api.meta import Model
 from tandem_controller.api.record import Attempt, Change, Outcome, ReleaseRecord
 from tandem_controller.api.rollout import CanaryStatus, Phase, StepState
 from tandem_controller.decide import words
+from tandem_controller.decide.classify import parts
 from tandem_controller.decide.history import records
-from tandem_controller.decide.hold.classify import parts
 from tandem_controller.decide.hold.withheld import accepted, after_rollback, rejection_of
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads.deployment import live_fingerprint

@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 
 
 class Change(StrEnum):
-    """Which part of the pod template a release changes (`decide/hold/classify.py`)."""
+    """Which part of the pod template a release changes (`decide/classify.py`)."""
 
     BUSINESS = "Business"
     PLATFORM = "Platform"

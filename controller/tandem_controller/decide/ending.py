@@ -11,9 +11,8 @@ from datetime import timedelta
 
 from tandem_controller.api.record import Outcome
 from tandem_controller.api.rollout import FinalisingStep
-from tandem_controller.decide import services, words
+from tandem_controller.decide import rollback_check, services, words
 from tandem_controller.decide.case import Case
-from tandem_controller.decide.config import rollback_check
 from tandem_controller.decide.history import records
 from tandem_controller.decide.position import ROLLBACK_PREFIX, finalising, position
 from tandem_controller.effect import Decision, Effect, Note

@@ -12,12 +12,13 @@ from datetime import datetime
 from tandem_controller import keys
 from tandem_controller.api.record import Originals, Outcome, ReleaseRecord
 from tandem_controller.api.rollout import Phase, StepState
-from tandem_controller.decide import deletion, rest, services, words
+from tandem_controller.decide import adoption, deletion, integrity, opening, rest, services, words
 from tandem_controller.decide.blocking import blocked
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.ending import complete, park, roll_back
-from tandem_controller.decide.history import adoption, integrity, opening, records
+from tandem_controller.decide.history import records
 from tandem_controller.decide.hold import enforce, manifest, wishes
+from tandem_controller.decide.hold.withheld import rejection_of
 from tandem_controller.decide.position import move, position, progressing
 from tandem_controller.decide.rest import disabled, healthy, not_found
 from tandem_controller.decide.step import work
@@ -147,10 +148,13 @@ def _judged(case: Case) -> Decision | None:
 
     One that comes while the Rollout is deleted or disabled is let pass: nothing is judged then.
     """
-    if case.live in (case.versions.release, case.versions.stable):
+    if case.live == case.versions.release:
         return None
     rollout = case.snapshot.rollout
-    if not (rollout.metadata.deleting or rollout.spec.disabled):
+    judged = not (rollout.metadata.deleting or rollout.spec.disabled)
+    if case.live == case.versions.stable:
+        return enforce.in_progress(case) if judged and _stated_in_vain(case) else None
+    if judged:
         if withheld := enforce.in_progress(case):
             return withheld
         if case.attempt.rejection and not enforce.is_released(case):
@@ -161,6 +165,16 @@ def _judged(case: Case) -> Decision | None:
     return opening.begin(
         case.snapshot, case.workload, case.stable, case.originals, case.now, parked=started
     )
+
+
+def _stated_in_vain(case: Case) -> bool:
+    """Whether the owner states the stable version, which is rejected: people asked to leave it.
+
+    A stable template without admission's mark may have been stated by parking.
+    """
+    by_owner = keys.IN_PROGRESSING in case.deployment.metadata.annotations
+    returning = case.attempt.rejection is None
+    return returning and by_owner and rejection_of(case.stable) is not None
 
 
 def _parked(case: Case) -> Decision | None:

@@ -114,7 +114,7 @@ def _mirror_rejection(snapshot: Snapshot, known: tuple[ReleaseRecord, ...]) -> t
     if workload is None or stable is None:
         return ()
     meta = workload.deployment.metadata
-    message = rejection_message(known, stable, snapshot.rollout.metadata.name)
+    message = rejection_message(snapshot, known, stable)
     if meta.annotations.get(keys.REJECTED) == message:
         return ()
     return (

@@ -49,9 +49,18 @@ def difference(record: ReleaseRecord, other: ReleaseRecord) -> str:
     return ", ".join(f"{i.name}={i.image}" for i in own or record.spec.images)
 
 
-def rejected(record: ReleaseRecord, verdict: Rejection, rollout: str) -> str:
-    """Say which version is rejected, why, and how it may be released again."""
-    still = "; the manifest still states it" if verdict.restored_at else ""
+def rejected(
+    record: ReleaseRecord, verdict: Rejection, rollout: str, *, stated: bool | None
+) -> str:
+    """Say which version is rejected, why, and how it may be released again.
+
+    `stated` is whether the manifest states it still; None where that is not known.
+    """
+    still = {
+        True: "; the manifest still states it",
+        False: "; the manifest states another one",
+        None: "",
+    }[stated]
     return (
         f"version {record.metadata.name} ({images(record)}) is rejected since "
         f"{verdict.at:%Y-%m-%dT%H:%M:%SZ}: {verdict.cause}{still}. State another version, a new "

@@ -12,7 +12,7 @@ from typing import Any
 
 from tandem_controller.api.fingerprint import digest
 from tandem_controller.api.policy import Containers
-from tandem_controller.decide.hold.classify import is_platform
+from tandem_controller.decide.classify import is_platform
 
 LABEL_LENGTH = 200
 """Longest text of joined images, in characters."""

@@ -14,8 +14,8 @@ from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.policy import Containers
 from tandem_controller.api.record import Outcome, ReleaseRecord
 from tandem_controller.api.workload import ReplicaSet
+from tandem_controller.decide.classify import Parts, parts
 from tandem_controller.decide.history import records
-from tandem_controller.decide.hold.classify import Parts, parts
 from tandem_controller.link.images import Images, images
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 
@@ -112,7 +112,7 @@ class _Archive:
         """Whether a template was released to completion, or ran before Tandem was there.
 
         Every later baseline is a template that rolled out while nothing held it
-        (`decide/history/adoption.py`): it is the stable one now, but nobody released it.
+        (`decide/adoption.py`): it is the stable one now, but nobody released it.
         """
         first = min((a.started_at for r in self.known for a in r.status.attempts), default=None)
         return any(

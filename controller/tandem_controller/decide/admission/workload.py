@@ -25,9 +25,9 @@ from tandem_controller.decide.admission.review import (
     Verdict,
     set_field,
 )
+from tandem_controller.decide.classify import parts
 from tandem_controller.decide.history.records import fault
 from tandem_controller.decide.history.records import stable as stable_record
-from tandem_controller.decide.hold.classify import parts
 from tandem_controller.decide.hold.withheld import release_id, withheld
 from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING, RECORD_ROLLOUT
 

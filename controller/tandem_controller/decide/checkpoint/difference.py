@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import Any
 
 from tandem_controller.api.policy import Containers
-from tandem_controller.decide.hold.classify import LISTS, content
+from tandem_controller.decide.classify import LISTS, content
 
 Obj = Mapping[str, Any]
 Key = tuple[str, str]

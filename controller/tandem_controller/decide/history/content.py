@@ -16,8 +16,8 @@ from tandem_controller import keys
 from tandem_controller.api.fingerprint import template_fingerprint, without_template_hash
 from tandem_controller.api.record import Circumstances, Originals, ReleaseRecord
 from tandem_controller.api.workload import Deployment
+from tandem_controller.decide.classify import parts
 from tandem_controller.decide.history.digests import images
-from tandem_controller.decide.hold.classify import parts
 from tandem_controller.snapshot import Snapshot
 
 _ASSIGNED = ("clusterIP", "clusterIPs")

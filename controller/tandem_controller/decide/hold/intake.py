@@ -21,7 +21,7 @@ from tandem_controller.api.policy import (
     Together,
 )
 from tandem_controller.api.record import Change, HoldCause, ReleaseRecord
-from tandem_controller.decide.hold.classify import (
+from tandem_controller.decide.classify import (
     Parts,
     change_of,
     compose,

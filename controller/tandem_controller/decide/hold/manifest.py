@@ -18,8 +18,8 @@ from tandem_controller.api.policy import Containers
 from tandem_controller.api.record import HoldEnd, ReleaseRecord
 from tandem_controller.api.workload import Deployment
 from tandem_controller.decide import words
+from tandem_controller.decide.classify import is_platform
 from tandem_controller.decide.history import records, verdicts
-from tandem_controller.decide.hold.classify import is_platform
 from tandem_controller.decide.hold.withheld import held
 from tandem_controller.effect import Decision, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
@@ -51,6 +51,12 @@ def _template(manifest: str) -> Template:
         return {}
 
 
+def states(deployment: Deployment, record: ReleaseRecord) -> bool | None:
+    """Whether the manifest that was applied last has a version's images; None without a copy."""
+    template = applied_template(deployment)
+    return None if template is None else _images(template) == _images(record.spec.template)
+
+
 def withdrawn(
     snapshot: Snapshot, workload: WorkloadSnapshot, stable: ReleaseRecord, now: datetime
 ) -> Decision | None:
@@ -73,6 +79,15 @@ def withdrawn(
         effects=(verdicts.end_hold(holding, HoldEnd.WITHDRAWN, now),),
         notes=(Note(reason="HoldWithdrawn", message=message),),
     )
+
+
+def _images(template: Template) -> set[tuple[str, str]]:
+    spec = template.get("spec") or {}
+    return {
+        (str(container.get("name")), str(container.get("image")))
+        for field in ("initContainers", "containers")
+        for container in spec.get(field) or ()
+    }
 
 
 def _platform_images(template: Template, containers: Containers) -> set[tuple[str, str]]:

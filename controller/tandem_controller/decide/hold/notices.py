@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tandem_controller.api.record import HoldCause, ReleaseRecord
 from tandem_controller.decide import words
 from tandem_controller.decide.history import records
+from tandem_controller.decide.hold.manifest import states
 from tandem_controller.decide.hold.withheld import held, rejected, rejection_of
 from tandem_controller.snapshot import Snapshot
 
@@ -30,7 +31,7 @@ def notices(snapshot: Snapshot) -> tuple[Notice, ...]:
         return ()
     found = []
     name = snapshot.rollout.metadata.name
-    if message := rejection_message(known, stable, name):
+    if message := rejection_message(snapshot, known, stable):
         found.append(Notice(type=REJECTED, message=message))
     holding = held(known, stable, snapshot.policy_spec.containers)
     if holding is not None:
@@ -41,11 +42,14 @@ def notices(snapshot: Snapshot) -> tuple[Notice, ...]:
 
 
 def rejection_message(
-    known: tuple[ReleaseRecord, ...], stable: ReleaseRecord, rollout: str
+    snapshot: Snapshot, known: tuple[ReleaseRecord, ...], stable: ReleaseRecord
 ) -> str | None:
     """Return the sentence about the version rejected last, or None."""
     refused = next((r for r in rejected(known) if r.metadata.name != stable.metadata.name), None)
     verdict = rejection_of(refused) if refused else None
     if refused is None or verdict is None:
         return None
-    return words.rejected(refused, verdict, rollout)
+    stated = states(snapshot.workload.deployment, refused) if snapshot.workload else None
+    if stated is None and verdict.restored_at is not None:
+        stated = True
+    return words.rejected(refused, verdict, snapshot.rollout.metadata.name, stated=stated)

@@ -13,18 +13,16 @@ from tandem_controller import keys
 from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.policy import HoldRelease
 from tandem_controller.api.record import HoldEnd, ReleaseRecord
-from tandem_controller.decide import words
+from tandem_controller.decide import rollback_check, words
 from tandem_controller.decide.case import Case
-from tandem_controller.decide.config import rollback_check
+from tandem_controller.decide.classify import compose, parts
 from tandem_controller.decide.history import records, verdicts
-from tandem_controller.decide.hold.classify import compose, parts
 from tandem_controller.decide.hold.enforce import reject
 from tandem_controller.decide.hold.withheld import (
     accepted,
     after_rollback,
     held,
     rejected,
-    rejection_of,
 )
 from tandem_controller.decide.rest import patch_rollout
 from tandem_controller.effect import Decision, Effect, Note
@@ -181,7 +179,8 @@ def _go_back(
     if due := rollback_check.before_stating(snapshot, target, now):
         return due
     effects: list[Effect] = []
-    if rejection_of(stable) is None:
+    verdict = stable.status.attempts[-1].rejection
+    if verdict is None or verdict.cleared_at is not None:
         effects.append(verdicts.reject(stable, words.ASKED_FOR, now))
     pending = accepted(known)
     if pending is None or pending.metadata.name != target.metadata.name:

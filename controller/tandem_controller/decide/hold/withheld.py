@@ -22,7 +22,7 @@ from tandem_controller.api.record import (
     Rejection,
     ReleaseRecord,
 )
-from tandem_controller.decide.hold.classify import Parts, parts
+from tandem_controller.decide.classify import Parts, parts
 
 Records = Iterable[ReleaseRecord]
 Metadata = Mapping[str, Any]
@@ -152,8 +152,9 @@ def withheld(known: Records, stable: ReleaseRecord, containers: Containers) -> W
     in_force = parts(stable.spec.template, containers)
     refused = ((parts(r.spec.template, containers), r) for r in rejected(records))
     return Withheld(
-        # A restart that was taken back has the pods of the stable version.
-        rejected=tuple(each for each in refused if each[0] != in_force),
+        # A restart that was taken back has the pods of the stable version. The stable version
+        # itself is rejected while an earlier one is returned to.
+        rejected=tuple(each for each in refused if each[0] != in_force or each[1] is stable),
         held=(parts(holding.spec.template, containers), holding) if holding else None,
     )
 

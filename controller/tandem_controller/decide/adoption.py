@@ -7,8 +7,8 @@ from typing import Any
 
 from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.record import Originals
-from tandem_controller.decide import services
-from tandem_controller.decide.history import integrity, records
+from tandem_controller.decide import integrity, services
+from tandem_controller.decide.history import records
 from tandem_controller.decide.history.content import circumstances_of
 from tandem_controller.effect import Decision, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot

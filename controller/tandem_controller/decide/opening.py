@@ -10,9 +10,9 @@ from tandem_controller import keys
 from tandem_controller.api.record import Attempt, HoldEnd, Originals, ReleaseRecord
 from tandem_controller.api.workload import Deployment
 from tandem_controller.decide import words
+from tandem_controller.decide.classify import change_of, parts
 from tandem_controller.decide.history import records, verdicts
 from tandem_controller.decide.history.content import circumstances_of
-from tandem_controller.decide.hold.classify import change_of, parts
 from tandem_controller.decide.hold.withheld import held, release_id
 from tandem_controller.effect import Decision, Effect, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
