@@ -160,6 +160,11 @@ class AskBack:
 
 
 @dataclass(frozen=True)
+class GoBack:
+    """The same while no release may be in progress: back to an earlier one."""
+
+
+@dataclass(frozen=True)
 class Accept:
     """The annotation that releases a held platform change."""
 
@@ -240,6 +245,7 @@ Action = (
     | Suspend
     | EditPlan
     | AskBack
+    | GoBack
     | Accept
     | Retry
     | Disable
@@ -310,6 +316,7 @@ withholding: st.SearchStrategy[Action] = st.one_of(
     st.booleans().map(Webhook),
     _policies,
     st.sampled_from(["a", "b"]).map(Name),
+    st.just(GoBack()),
     st.sampled_from([10, 31]).map(Wait),
 )
 """What bears on held and rejected versions."""
@@ -338,3 +345,7 @@ crashing: st.SearchStrategy[list[Action]] = st.lists(
     st.one_of(rare, _crashes, st.sampled_from([2, 5]).map(Wait)), min_size=2, max_size=12
 ).map(lambda rest: [Apply(2), *rest])
 """Users' actions, with Tandem dying in between after its first effects."""
+crashing_withheld: st.SearchStrategy[list[Action]] = st.lists(
+    st.one_of(rare, withholding, _crashes), min_size=2, max_size=12
+).map(lambda rest: [Apply(2), *rest])
+"""The same, with an owner that insists."""

@@ -15,7 +15,7 @@ import msgspec
 from tandem_controller import keys
 from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
 from tandem_controller.api.policy import Containers, OnDelete, ReleasePolicy
-from tandem_controller.api.record import ReleaseRecord
+from tandem_controller.api.record import HoldEnd, ReleaseRecord
 from tandem_controller.api.rollout import Rollout, RolloutStatus, StepState
 from tandem_controller.decide import plan as plans
 from tandem_controller.decide.classify import parts
@@ -62,6 +62,14 @@ class Guard:
     stable: str = ""
     release: Release | None = None
     withheld: Withheld = field(default_factory=Withheld)
+    _stated: set[str] = field(default_factory=set)
+    """Fingerprints of the templates that users stated."""
+    _retried: bool = False
+    """Somebody asked for a rejected version to be released again."""
+    _stopped: str = ""
+    """Fingerprint of the rejected release when Tandem last wrote the workload."""
+    restorations: int = 0
+    """How often Tandem has stated another template than the workload did."""
     _ordered: int = 0
     """New pods allowed when Tandem last wrote a workload: the Deployment controller may still
     be carrying that out when a plan edit or a scaling allows fewer."""
@@ -70,6 +78,8 @@ class Guard:
     move is under way lets the Deployment controller take more than Tandem had reckoned."""
     _by_scaling: set[str] = field(default_factory=set)
     """ReplicaSets that the Deployment controller shrank because a user scaled down."""
+    _evicted: bool = False
+    """A user deleted a pod after Tandem's last order, which may be carried out all the same."""
     _loose: bool = False
     """A user's template rolls by itself, because no live Rollout held it when it was written."""
     _unheld: bool = False
@@ -92,11 +102,14 @@ class Guard:
         if key.kind in (Kind.RELEASE_RECORD, Kind.RELEASE_POLICY):
             self._read_records()
         elif key.kind is Kind.ROLLOUT and key.name == WEB and new is not None:
+            self._retried |= keys.RETRY in new["metadata"].get("annotations", {})
             self._judge_status(old or {}, new)
         elif key.kind is Kind.REPLICA_SET:
             self._judge_size(old, new)
         elif key.kind is Kind.DEPLOYMENT:
             self._judge_order(key, old, new)
+        elif key.kind is Kind.POD:
+            self._evicted |= self.actor == "user"
         elif key.kind is Kind.SERVICE and key.name == WEB:
             self._selector_reset = not self.by_tandem
         self._judge_serving(key)
@@ -108,6 +121,8 @@ class Guard:
         found = [msgspec.convert(o, ReleaseRecord) for o in self.store.all_of(Kind.RELEASE_RECORD)]
         known = records.stable(found)
         self.stable = known.spec.fingerprint if known else ""
+        for each in found:
+            self._judge_acceptance(each)
         record = records.in_progress(found)
         self.withheld = withheld(found, known, self._containers()) if known else Withheld()
         self.release = (
@@ -122,6 +137,16 @@ class Guard:
             if record and record.open_attempt
             else None
         )
+
+    def _judge_acceptance(self, record: ReleaseRecord) -> None:
+        """What was accepted is released once, unless somebody states it, too, or asks again."""
+        hold = record.status.hold
+        if hold is None or hold.end is not HoldEnd.ACCEPTED or hold.ended_at is None:
+            return
+        begun = [a for a in record.status.attempts if a.started_at > hold.ended_at]
+        called_off = sum("called off" in a.message for a in begun)
+        again = self._retried or record.spec.fingerprint in self._stated
+        assert again or len(begun) - called_off <= 1, f"{record.metadata.name} released twice"
 
     def _containers(self) -> Containers:
         found = self.store.find(Kind.RELEASE_POLICY, WEB)
@@ -195,7 +220,9 @@ class Guard:
         if self.release is not None and self.release.rejected:
             return False
         web = self.store.find(Kind.DEPLOYMENT, WEB)
-        return bool(self.release and web and facts.fingerprint(web) == self.release.fingerprint)
+        if self.release is None or self.release.rejected:
+            return False
+        return bool(web and facts.fingerprint(web) == self.release.fingerprint)
 
     # Exposure.
 
@@ -271,16 +298,25 @@ class Guard:
     def _judge_withheld(self, replica_set: Obj) -> None:
         """No pod is created of a version that is rejected or held.
 
-        A release that was just rejected is exempt: the Deployment controller may be carrying
-        out the last move, and is stopped with it.
+        A release that was just rejected is exempt until Tandem has written the workload: the
+        Deployment controller may be carrying out the last move, and is stopped with that.
         """
+        if not self._withholds():
+            return
         found = facts.fingerprint(replica_set)
         going = self.release is not None and found == self.release.fingerprint
-        if going or self._loose or self._unheld or found == self.stable:
+        if found == self.stable or self._loose or (going and found != self._stopped):
             return
         pods = parts(replica_set["spec"]["template"], self._containers())
         refused = self.withheld.match(pods, "")
         assert refused is None, f"pods of {refused.metadata.name} are created, which is withheld"
+
+    def _withholds(self) -> bool:
+        """Whether there is a Rollout that withholds at all: deleted it ends what it has begun."""
+        found = self.store.find(Kind.ROLLOUT, WEB)
+        if found is None or found["spec"].get("disabled"):
+            return False
+        return "deletionTimestamp" not in found["metadata"] or self.release is not None
 
     def _judge_pinned(self) -> None:
         """Before a first new pod exists, the stable Service must not select it."""
@@ -299,16 +335,22 @@ class Guard:
 
     def _judge_order(self, key: Key, old: Obj | None, new: Obj | None) -> None:
         if self.actor == "user" and new is not None and key.name == WEB:
+            self._stated.add(facts.fingerprint(new))
             changed = old is not None and facts.fingerprint(old) != facts.fingerprint(new)
-            if changed:
+            resumed = bool(old and old["spec"].get("paused") and not new["spec"].get("paused"))
+            if changed or resumed:
                 self._loose = not new["spec"].get("paused")
                 self._unheld |= self._loose
             return
         if not self.by_tandem:
             return
-        self._loose = False
+        if old is not None and new is not None and key.name == WEB:
+            self.restorations += facts.fingerprint(old) != facts.fingerprint(new)
+        self._loose = self._evicted = False
         self._ordered = self.allowed()
         self._ordered_for = self._replicas()
+        rejected = self.release is not None and self.release.rejected
+        self._stopped = self.release.fingerprint if self.release and rejected else ""
         moving = new is not None and new["spec"].get("minReadySeconds", 0) > 10**6
         begins = moving or (key.name == CANARY and old is None)
         if begins and facts.new_pods(self.store, self.stable) == 0:
@@ -380,7 +422,8 @@ class Guard:
             return False
         if self.actor == "replica-set":
             pod = self.store.find(key.kind, key.name)
-            return pod is None or controller_uid(pod) not in self._by_scaling
+            mine = pod is None or controller_uid(pod) not in self._by_scaling
+            return mine and not self._evicted
         return self.by_tandem or self.actor == "garbage"
 
     def _judge_traffic(self, key: Key) -> None:

@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from tandem_controller import keys
 from tandem_controller.api.policy import HoldRelease, OnDelete, RollbackScope
+from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
+from tandem_controller.decide.hold.withheld import accepted
 from tandem_controller.decide.position import ROLLBACK_PREFIX
 from tandem_controller.effect import Kind
 from tests.simulation import actions as do
@@ -229,6 +233,8 @@ class World:
                 self._edit_rollout({"spec": {"strategy": {"canary": {"steps": self._steps(plan)}}}})
             case do.AskBack():
                 self._ask_back()
+            case do.GoBack():
+                self._go_back()
             case do.Accept():
                 self._wish(keys.ACCEPT)
             case do.Retry():
@@ -287,8 +293,14 @@ class World:
         if facts.fingerprint(stated) != before:
             # While parked, the stable template cannot be told apart from no change.
             self.asked_back &= self._wish_pending()
+            self.asked_back |= self._rolls_back(facts.fingerprint(stated))
             template = stated["spec"]["template"]
             self.wanted = {**self.wanted, "spec": {**self.wanted["spec"], "template": template}}
+
+    def _rolls_back(self, stated: str) -> bool:
+        """Whether this version is being rolled back: that ends, in a disabled Rollout, too."""
+        release = self.guard.release
+        return release is not None and release.rejected and release.fingerprint == stated
 
     def _wish_pending(self) -> bool:
         """Whether a rollback is still due that a newer template does not call off.
@@ -343,8 +355,14 @@ class World:
 
     def _ask_back(self) -> None:
         if self.rollout is not None and self.guard.release is not None:
-            self.asked_back = True
-            self._edit_rollout({"metadata": {"annotations": {keys.ROLLBACK: ""}}})
+            self._go_back()
+
+    def _go_back(self) -> None:
+        if self.rollout is None:
+            return
+        disabled = self.rollout["spec"].get("disabled")
+        self.asked_back |= self.guard.release is not None or not disabled
+        self._edit_rollout({"metadata": {"annotations": {keys.ROLLBACK: ""}}})
 
     def _wish(self, annotation: str) -> None:
         """Ask for something by annotation; what is stated then is what people asked for."""
@@ -368,17 +386,29 @@ class World:
         web = self.store.get(Kind.DEPLOYMENT, WEB)
         release = self.guard.release
         parked = release is not None and release.parked
-        called = self.status.get("canaryStatus", {}).get("observedRolloutID", "")
+        canary = self.status.get("canaryStatus", {})
+        called = canary.get("observedRolloutID", "")
+        # A step of fewer pods than the one before waits for stable ones to be available first.
+        growing = canary.get("currentStepState") == "StepUpgrade" and not self._all_available()
         rolling_back = called.startswith(ROLLBACK_PREFIX)
         suspended = found.spec.strategy.paused  # Tandem moves nothing then, corrections included
         returning = (
-            parked or rolling_back or suspended or facts.fingerprint(web) == self.guard.stable
+            parked
+            or rolling_back
+            or suspended
+            or growing
+            or facts.fingerprint(web) == self.guard.stable
         )
         count = 0 if returning else facts.new_pods(self.store, self.guard.stable)
         assert count <= self.guard.allowed(), (
             f"at rest {count} new pods, {self.guard.allowed()} are allowed"
         )
         assert self.status.get("message"), "nobody knows what it waits for"
+
+    def _all_available(self) -> bool:
+        seconds = self.setting.min_ready_seconds
+        pods = [p for p in self.store.all_of(Kind.POD) if facts.running(p)]
+        return all(facts.is_available(p, self.store.now, seconds) for p in pods)
 
     def calm_down(self) -> None:
         """The faults stop and every approval is given; the release must come to its end."""
@@ -393,11 +423,11 @@ class World:
             if self.wanted["spec"]["replicas"] == 0:
                 self._as_user()
                 self._edit({"spec": {"replicas": 3}})
-            self._run_to_the_end()
+            self.run_to_the_end()
             if self.rollout is None and self._frozen():
                 self._as_user()
                 self._create_rollout()
-                self._run_to_the_end()
+                self.run_to_the_end()
             self.tandem.settle(60)
             self.check_end()
         except AssertionError as error:
@@ -409,7 +439,8 @@ class World:
             "annotations", {}
         )
 
-    def _run_to_the_end(self) -> None:
+    def run_to_the_end(self) -> None:
+        """Give every approval until the Rollout rests."""
         for _ in range(PATIENCE):
             self.quiesce()
             if self.ended:
@@ -456,7 +487,8 @@ class World:
             assert self.store.find(kind, CANARY) is None, f"{kind} {CANARY} is left"
         if self.rollout is not None:
             assert not self.rollout["metadata"].get("finalizers"), "the finalizer is left"
-            assert keys.ROLLBACK not in self.rollout["metadata"].get("annotations", {})
+            assert not set(keys.WISHES) & self.rollout["metadata"].get("annotations", {}).keys()
+            assert disabled or not self._pending(), "an accepted change was not released"
         running = [
             rs["spec"]["replicas"] * (facts.fingerprint(rs) == facts.fingerprint(web))
             for rs in facts.replica_sets(self.store, WEB)
@@ -466,6 +498,11 @@ class World:
         pods = [p for p in self.store.all_of(Kind.POD) if facts.running(p)]
         assert all(is_ready(p) for p in pods)
         assert len(pods) == web["spec"]["replicas"]
+
+    def _pending(self) -> bool:
+        """Whether a change was accepted whose release has not begun."""
+        found = self.store.all_of(Kind.RELEASE_RECORD)
+        return accepted(msgspec.convert(o, ReleaseRecord) for o in found) is not None
 
     def _withheld(self) -> bool:
         """Whether the user was told that the last template is held or rejected."""

@@ -18,7 +18,7 @@ from tandem_controller.decide.case import Case
 from tandem_controller.decide.ending import complete, park, roll_back
 from tandem_controller.decide.history import records
 from tandem_controller.decide.hold import enforce, manifest, wishes
-from tandem_controller.decide.hold.withheld import rejection_of
+from tandem_controller.decide.hold.withheld import accepted, rejection_of
 from tandem_controller.decide.position import move, position, progressing
 from tandem_controller.decide.rest import disabled, healthy, not_found
 from tandem_controller.decide.step import work
@@ -107,7 +107,9 @@ def _start(
     )
     originals = integrity.originals_of(snapshot, workload, stable, originals)
     lost = integrity.release_lost(snapshot, workload)
-    return rest.hold_on(snapshot) or opening.begin(
+    pending = accepted(records.of_workload(snapshot))
+    met = pending is not None and pending.spec.fingerprint == live_fingerprint(workload)
+    return rest.hold_on(snapshot, met=met) or opening.begin(
         snapshot, workload, stable, originals, now, parked=lost
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from tandem_controller.decide import plan as plans
 from tandem_controller.decide import words
 from tandem_controller.decide.history import evidence, records
 from tandem_controller.decide.hold.notices import notices, rejection_message
-from tandem_controller.decide.hold.withheld import rejected
+from tandem_controller.decide.hold.withheld import held, rejected
 from tandem_controller.decide.status import Report, report
 from tandem_controller.effect import Decision, Effect, Kind, Note, Patch, patch_of
 from tandem_controller.snapshot import Snapshot
@@ -33,7 +33,7 @@ def healthy(snapshot: Snapshot, known: tuple[ReleaseRecord, ...], now: datetime)
     effects = (
         _unpause(snapshot)
         or _mirror_rejection(snapshot, known)
-        or records.surplus(known, snapshot.policy_spec.history, kept=rejected(known))
+        or records.surplus(known, snapshot.policy_spec.history, kept=_kept(snapshot, known))
     )
     if effects:
         return Decision(effects=effects)
@@ -46,6 +46,15 @@ def healthy(snapshot: Snapshot, known: tuple[ReleaseRecord, ...], now: datetime)
     if decision.effects or decision.wake_at:
         return decision
     return let_go(snapshot)
+
+
+def _kept(snapshot: Snapshot, known: tuple[ReleaseRecord, ...]) -> Iterator[ReleaseRecord]:
+    """Yield the records that say what is withheld: they stay, however old they are."""
+    yield from rejected(known)
+    stable = records.stable(known)
+    holding = held(known, stable, snapshot.policy_spec.containers) if stable else None
+    if holding is not None:
+        yield holding
 
 
 def _healthy_report(snapshot: Snapshot, ended: Attempt | None) -> Report:
@@ -110,11 +119,17 @@ def _unpause(snapshot: Snapshot) -> tuple[Effect, ...]:
 
 def _mirror_rejection(snapshot: Snapshot, known: tuple[ReleaseRecord, ...]) -> tuple[Effect, ...]:
     """Show on the workload that a version is rejected: health policies see nothing else."""
-    workload, stable = snapshot.workload, records.stable(known)
-    if workload is None or stable is None:
+    stable = records.stable(known)
+    if stable is None:
         return ()
-    meta = workload.deployment.metadata
-    message = rejection_message(snapshot, known, stable)
+    return _show(snapshot, rejection_message(snapshot, known, stable))
+
+
+def _show(snapshot: Snapshot, message: str | None) -> tuple[Effect, ...]:
+    """Write the workload's annotation about a rejected version, or take it away."""
+    if snapshot.workload is None:
+        return ()
+    meta = snapshot.workload.deployment.metadata
     if meta.annotations.get(keys.REJECTED) == message:
         return ()
     return (
@@ -122,10 +137,14 @@ def _mirror_rejection(snapshot: Snapshot, known: tuple[ReleaseRecord, ...]) -> t
     )
 
 
-def hold_on(snapshot: Snapshot) -> Decision | None:
-    """Set the finalizer while a release is in progress, and drop a wish that is being met."""
+def hold_on(snapshot: Snapshot, *, met: bool) -> Decision | None:
+    """Set the finalizer while a release is in progress, and drop the wish that it meets.
+
+    `met` says whether the release is the rollback that was asked for. A wish that came
+    with another release takes that one back.
+    """
     meta = snapshot.rollout.metadata
-    wished = keys.ROLLBACK in meta.annotations
+    wished = met and keys.ROLLBACK in meta.annotations
     if keys.FINALIZER in meta.finalizers and not wished:
         return None
     annotations = {keys.ROLLBACK: None} if wished else {}
@@ -150,7 +169,7 @@ def _drop_wishes(snapshot: Snapshot) -> tuple[Effect, ...]:
 
 def gone(snapshot: Snapshot) -> Decision:
     """End a Rollout that is being deleted while no release is in progress."""
-    if effects := _unpause(snapshot):
+    if effects := _unpause(snapshot) or _show(snapshot, None):
         return Decision(effects=effects)
     return let_go(snapshot)
 
@@ -188,7 +207,7 @@ def not_found(snapshot: Snapshot, now: datetime) -> Decision:
 
 def disabled(snapshot: Snapshot, now: datetime) -> Decision:
     """Report a disabled Rollout, and drop what a release needed, a wish included."""
-    if effects := _unpause(snapshot) or _drop_wishes(snapshot):
+    if effects := _unpause(snapshot) or _show(snapshot, None) or _drop_wishes(snapshot):
         return Decision(effects=effects)
     wanted = Report(phase=Phase.DISABLED, message=words.DISABLED, reason="Completed")
     decision = report(snapshot.rollout, wanted, now)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.record import HoldCause, HoldEnd, ReleaseRecord
-from tandem_controller.decide import words
+from tandem_controller.decide import rest, words
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.history import records, verdicts
 from tandem_controller.decide.hold.intake import Ruling, Stated, Template, rule
@@ -71,7 +71,9 @@ def at_rest(
     else:
         spec = {"template": dict(ruling.template), "paused": True}
         back = native.patch(workload.deployment, spec, in_progressing=name)
-    return _put_back(stated, ruling, back, now)
+    decision = _put_back(stated, ruling, back, now)
+    # It stands paused until then: a Rollout that is deleted meanwhile must not leave it so.
+    return decision if decision.effects else rest.hold(snapshot) or decision
 
 
 def in_progress(case: Case) -> Decision | None:
@@ -142,7 +144,8 @@ def _note_hold(
         ),
         warning=True,
     )
-    return Decision(effects=(verdicts.hold(record, cause, message, now), *older), notes=(note,))
+    # The older hold first: after a crash in between there must not be two of them.
+    return Decision(effects=(*older, verdicts.hold(record, cause, message, now)), notes=(note,))
 
 
 def _put_back(stated: Stated, ruling: Ruling, back: tuple[Effect, ...], now: datetime) -> Decision:

@@ -6,13 +6,14 @@ between repeats it and never loses it. A wish that cannot be met is refused in a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from tandem_controller import keys
 from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.policy import HoldRelease
-from tandem_controller.api.record import HoldEnd, ReleaseRecord
+from tandem_controller.api.record import Change, HoldEnd, ReleaseRecord
 from tandem_controller.decide import rollback_check, words
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.classify import compose, parts
@@ -31,6 +32,7 @@ from tandem_controller.workloads import deployment as native
 from tandem_controller.workloads.deployment import live_fingerprint
 
 Known = tuple[ReleaseRecord, ...]
+Template = Mapping[str, Any]
 
 
 def at_rest(
@@ -39,7 +41,7 @@ def at_rest(
     """Meet a wish while no release is in progress."""
     wishes = snapshot.rollout.metadata.annotations
     if keys.RETRY in wishes:
-        return _retry(snapshot, workload, now)
+        return _retry(snapshot, workload, stable, now)
     if live_fingerprint(workload) != stable.spec.fingerprint:
         return None
     if keys.ROLLBACK in wishes:
@@ -50,7 +52,7 @@ def at_rest(
 def in_progress(case: Case) -> Decision | None:
     """Meet a wish in mid-release."""
     wishes = case.snapshot.rollout.metadata.annotations
-    if keys.RETRY in wishes:
+    if keys.RETRY in wishes and not _on_its_way_out(case):
         return _clear(case.snapshot, case.now, stated=False)
     if keys.ROLLBACK in wishes:
         if case.attempt.rejection is None:
@@ -65,6 +67,13 @@ def in_progress(case: Case) -> Decision | None:
     return Decision(
         effects=case.provider.state(case.snapshot, case.versions, pending.spec.template)
     )
+
+
+def _on_its_way_out(case: Case) -> bool:
+    """Whether the version to be retried is no longer stated: it is stated again at rest."""
+    gone = case.attempt.rejection is not None and case.live != case.versions.release
+    target = _retried(case.snapshot) if gone else None
+    return target is not None and target.metadata.name == case.release.metadata.name
 
 
 def accept(
@@ -107,9 +116,11 @@ def _accept(
     known = records.of_workload(snapshot)
     containers = snapshot.policy_spec.containers
     template = holding.spec.template
-    own = parts(template, containers).business == parts(in_force.spec.template, containers).business
-    if not own:
+    running = parts(in_force.spec.template, containers)
+    if parts(template, containers).business != running.business:
         template = compose(in_force.spec.template, template, containers)
+    if parts(template, containers) == running:
+        return _void(snapshot, holding, now)
     target = records.by_fingerprint(known, template_fingerprint(template))
     if target is None:
         return Decision(effects=(records.create(snapshot, workload.deployment, template),))
@@ -123,24 +134,43 @@ def _accept(
     return Decision(effects=tuple(effects), notes=(note,))
 
 
+def _void(snapshot: Snapshot, holding: ReleaseRecord, now: datetime) -> Decision:
+    """By the containers that the policy names now, nothing of what is held is the platform's."""
+    refused = _refuse(snapshot, keys.ACCEPT, "what is held changes no platform container any more")
+    ended = verdicts.end_hold(holding, HoldEnd.WITHDRAWN, now)
+    wished = keys.ACCEPT in snapshot.rollout.metadata.annotations
+    return Decision(effects=(ended, *(refused.effects if wished else ())), notes=refused.notes)
+
+
 def _release_accepted(snapshot: Snapshot, workload: WorkloadSnapshot) -> Decision | None:
     pending = accepted(records.of_workload(snapshot))
-    return _state(snapshot, workload, pending) if pending else None
+    return _state(snapshot, workload, pending.spec.template) if pending else None
 
 
-def _state(snapshot: Snapshot, workload: WorkloadSnapshot, target: ReleaseRecord) -> Decision:
-    """State a recorded template, paused; it is then released step by step like any other."""
-    spec = {"template": dict(target.spec.template), "paused": True}
+def _state(snapshot: Snapshot, workload: WorkloadSnapshot, template: Template) -> Decision:
+    """State a template, paused; it is then released step by step like any other."""
+    spec = {"template": dict(template), "paused": True}
     mark = snapshot.rollout.metadata.name
     return Decision(effects=native.patch(workload.deployment, spec, in_progressing=mark))
 
 
-def _retry(snapshot: Snapshot, workload: WorkloadSnapshot, now: datetime) -> Decision:
-    """State the rejected version again, then let it pass."""
+def _retry(
+    snapshot: Snapshot, workload: WorkloadSnapshot, stable: ReleaseRecord, now: datetime
+) -> Decision:
+    """State the rejected version again, then let it pass.
+
+    A business change is retried on the platform part that is in force by now.
+    """
     target = _retried(snapshot)
-    if target is None or live_fingerprint(workload) == target.spec.fingerprint:
-        return _clear(snapshot, now, stated=True)
-    return _state(snapshot, workload, target)
+    if target is None:
+        return _clear(snapshot, now, stated=False)
+    template: Template = target.spec.template
+    if target.status.attempts[-1].change is Change.BUSINESS:
+        template = compose(template, stable.spec.template, snapshot.policy_spec.containers)
+    live, stated = live_fingerprint(workload), template_fingerprint(template)
+    if live == stated:
+        return _clear(snapshot, now, stated=stated == target.spec.fingerprint)
+    return _state(snapshot, workload, template)
 
 
 def _clear(snapshot: Snapshot, now: datetime, *, stated: bool) -> Decision:
@@ -178,14 +208,15 @@ def _go_back(
         return _refuse(snapshot, keys.ROLLBACK, message)
     if due := rollback_check.before_stating(snapshot, target, now):
         return due
-    effects: list[Effect] = []
-    verdict = stable.status.attempts[-1].rejection
-    if verdict is None or verdict.cleared_at is not None:
-        effects.append(verdicts.reject(stable, words.ASKED_FOR, now))
     pending = accepted(known)
-    if pending is None or pending.metadata.name != target.metadata.name:
-        effects.append(verdicts.end_hold(target, HoldEnd.ACCEPTED, now))
-    return Decision(effects=tuple(effects)) if effects else _state(snapshot, workload, target)
+    if pending is not None and pending.metadata.name == target.metadata.name:
+        return _state(snapshot, workload, target.spec.template)
+    return Decision(
+        effects=(
+            verdicts.reject(stable, words.ASKED_FOR, now),
+            verdicts.end_hold(target, HoldEnd.ACCEPTED, now),
+        )
+    )
 
 
 def _target(wish: str, known: Known, stable: ReleaseRecord) -> ReleaseRecord | None:

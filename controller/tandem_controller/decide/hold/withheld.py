@@ -6,7 +6,7 @@ after a failover too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,11 +41,13 @@ def release_id(metadata: Metadata) -> str:
 def rejection_of(record: ReleaseRecord) -> Rejection | None:
     """Return the verdict on a record's last release, if nobody cleared it.
 
-    Of a restart, or other labels, there is nothing to reject: the pods are those of the
-    stable version.
+    Of a restart, or other labels, that was taken back there is nothing to reject: the pods
+    are those of the stable version. One that had become stable may be gone back from.
     """
     last = record.status.attempts[-1] if record.status.attempts else None
-    if last is None or last.rejection is None or last.change is Change.NEITHER:
+    if last is None or last.rejection is None:
+        return None
+    if last.change is Change.NEITHER and last.outcome is not Outcome.COMPLETED:
         return None
     return last.rejection if last.rejection.cleared_at is None else None
 
@@ -58,10 +60,27 @@ def rejected(known: Records) -> tuple[ReleaseRecord, ...]:
     not: the manifest may state the rejected version all the while.
     """
     records = tuple(known)
-    found = [(rejection.at, r) for r in records if (rejection := rejection_of(r))]
+    found = [
+        (rejection.at, r)
+        for r in records
+        if (rejection := rejection_of(r)) and not _only_restarted(r, records)
+    ]
     cleared = max((a.started_at for r in records for a in _new_business(r)), default=None)
     found = [(at, r) for at, r in found if cleared is None or at > cleared]
     return tuple(r for _, r in sorted(found, key=lambda each: each[0], reverse=True))
+
+
+def _only_restarted(record: ReleaseRecord, known: tuple[ReleaseRecord, ...]) -> bool:
+    """Whether a rejected version differs from the stable one in labels and annotations only."""
+    since = [(at, r) for r in known if (at := r.stable_since) is not None]
+    stable = max(since, key=lambda each: each[0], default=(None, record))[1]
+    if stable is record or record.status.attempts[-1].change is not Change.NEITHER:
+        return False
+    return _pods(record) == _pods(stable)
+
+
+def _pods(record: ReleaseRecord) -> tuple[str, str]:
+    return record.spec.business_fingerprint, record.spec.platform_fingerprint
 
 
 def _new_business(record: ReleaseRecord) -> list[Attempt]:
@@ -80,7 +99,11 @@ def _new_business(record: ReleaseRecord) -> list[Attempt]:
 
 
 def held(known: Records, stable: ReleaseRecord, containers: Containers) -> ReleaseRecord | None:
-    """Return the record of the platform change that is held, or None."""
+    """Return the record of the platform change that is held, or None.
+
+    Where the stable version has its platform part by now, or the policy counts the change
+    as business by now, there is no platform change to be released on its own.
+    """
     waiting = [
         (r.status.hold.since, r)
         for r in known
@@ -89,8 +112,10 @@ def held(known: Records, stable: ReleaseRecord, containers: Containers) -> Relea
     if not waiting:
         return None
     newest = max(waiting, key=lambda each: each[0])[1]
-    in_force = parts(stable.spec.template, containers)
-    return newest if parts(newest.spec.template, containers) != in_force else None
+    in_force, own = (parts(r.spec.template, containers) for r in (stable, newest))
+    if own.platform == in_force.platform and not after_rollback(newest):
+        return None
+    return newest if own != in_force else None
 
 
 def _began_since(record: ReleaseRecord) -> bool:
@@ -102,7 +127,8 @@ def _began_since(record: ReleaseRecord) -> bool:
 def accepted(known: Records) -> ReleaseRecord | None:
     """Return the record whose hold was ended for it to be released, until that has begun.
 
-    Any other release that begins after the acceptance takes its place.
+    Any other release that begins after the acceptance takes its place, and a rollback after
+    it ends it: what was accepted may contain what the rollback took back.
     """
     records = tuple(known)
     found = [
@@ -113,11 +139,15 @@ def accepted(known: Records) -> ReleaseRecord | None:
     if not found:
         return None
     at, record = max(found, key=lambda each: each[0])
-    return None if any(began > at for r in records for began in _beginnings(r)) else record
+    return None if any(moment > at for moment in _turns(records)) else record
 
 
-def _beginnings(record: ReleaseRecord) -> list[datetime]:
-    return [a.started_at for a in record.status.attempts]
+def _turns(records: tuple[ReleaseRecord, ...]) -> Iterator[datetime]:
+    """Yield when releases began or were rejected."""
+    for attempt in _all(records):
+        yield attempt.started_at
+        if attempt.rejection is not None:
+            yield attempt.rejection.at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,13 +180,46 @@ def withheld(known: Records, stable: ReleaseRecord, containers: Containers) -> W
     records = tuple(known)
     holding = held(records, stable, containers)
     in_force = parts(stable.spec.template, containers)
-    refused = ((parts(r.spec.template, containers), r) for r in rejected(records))
+    refused = (
+        (found, r)
+        for r in rejected(records)
+        for found in _refused_parts(r, in_force, containers)
+        # A restart that was taken back has the pods of the stable version.
+        if found != in_force or (r.metadata.name == stable.metadata.name and _is_left(records, r))
+    )
     return Withheld(
-        # A restart that was taken back has the pods of the stable version. The stable version
-        # itself is rejected while an earlier one is returned to.
-        rejected=tuple(each for each in refused if each[0] != in_force or each[1] is stable),
+        rejected=tuple(refused),
         held=(parts(holding.spec.template, containers), holding) if holding else None,
     )
+
+
+def _refused_parts(
+    record: ReleaseRecord, in_force: Parts, containers: Containers
+) -> tuple[Parts, ...]:
+    """Return the pods that a rejection means: those that were taken back.
+
+    A rejected business change stays one when the platform part was released on its own since.
+    """
+    own = parts(record.spec.template, containers)
+    if record.status.attempts[-1].change is not Change.BUSINESS:
+        return (own,)
+    return tuple({own, Parts(business=own.business, platform=in_force.platform)})
+
+
+def _is_left(records: tuple[ReleaseRecord, ...], stable: ReleaseRecord) -> bool:
+    """Whether somebody asked to go back from the stable version, and that has not ended.
+
+    Its manifest may state it all the while, which must not turn the rollback around. It was
+    called off where the release of the earlier version was rejected itself.
+    """
+    verdict = rejection_of(stable)
+    if verdict is None or any(a.rejection and a.rejection.at > verdict.at for a in _all(records)):
+        return False
+    return accepted(records) is not None or any(r.open_attempt for r in records)
+
+
+def _all(records: tuple[ReleaseRecord, ...]) -> Iterator[Attempt]:
+    return (attempt for record in records for attempt in record.status.attempts)
 
 
 def after_rollback(record: ReleaseRecord | None) -> bool:
