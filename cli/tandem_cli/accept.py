@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tandem_cli import follow, show, view, wish, withheld
+from tandem_cli import follow, view, wish, withheld
 from tandem_cli.session import (
     Access,
     ContextOption,
@@ -18,6 +18,7 @@ from tandem_cli.session import (
     NameArgument,
     NamespaceOption,
     Refusal,
+    TimeoutOption,
 )
 from tandem_controller import keys
 from tandem_controller.decide import words
@@ -41,9 +42,7 @@ def command(
     wait: Annotated[
         bool, typer.Option("--wait", help="Return when it runs, or waits at a step")
     ] = False,
-    timeout: Annotated[
-        float, typer.Option(min=0, help="With --wait: seconds after which to end, with code 3")
-    ] = 600,
+    timeout: TimeoutOption = 600,
     namespace: NamespaceOption = "default",
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
@@ -61,8 +60,7 @@ def command(
         typer.echo(f"asked for the release of {found.record}")
         if wait:
             begun = _begun(found.record)
-            ended = await follow.wait(client, namespace, name, begun, timeout_seconds=timeout)
-            typer.echo(show.line(ended[0]))
+            await wish.until(client, namespace, name, begun, timeout)
 
     Access("accept", kubeconfig, context).run(work)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tandem_cli import follow, show, view, wish, withheld
+from tandem_cli import follow, view, wish, withheld
 from tandem_cli.session import (
     Access,
     ContextOption,
@@ -18,6 +18,7 @@ from tandem_cli.session import (
     NameArgument,
     NamespaceOption,
     Refusal,
+    TimeoutOption,
 )
 from tandem_controller import keys
 from tandem_controller.api.record import ReleaseRecord
@@ -42,9 +43,7 @@ def command(
     wait: Annotated[
         bool, typer.Option("--wait", help="Return when the version runs, or waits at a step")
     ] = False,
-    timeout: Annotated[
-        float, typer.Option(min=0, help="With --wait: seconds after which to end, with code 3")
-    ] = 600,
+    timeout: TimeoutOption = 600,
     namespace: NamespaceOption = "default",
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
@@ -62,8 +61,7 @@ def command(
         typer.echo(f"asked for another release of {found.metadata.name}")
         if wait:
             begun = _begun(found.metadata.name)
-            ended = await follow.wait(client, namespace, name, begun, timeout_seconds=timeout)
-            typer.echo(show.line(ended[0]))
+            await wish.until(client, namespace, name, begun, timeout)
 
     Access("retry", kubeconfig, context).run(work)
 

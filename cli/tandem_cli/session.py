@@ -17,6 +17,9 @@ from tandem_controller.telemetry import configure_logging
 T = TypeVar("T")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the Rollout")]
+TimeoutOption = Annotated[
+    float, typer.Option(min=0, help="With --wait: seconds after which to end, with code 3")
+]
 NamespaceOption = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the Rollout")]
 KubeconfigOption = Annotated[
     Path | None, typer.Option(help="Where the cluster is; default: KUBECONFIG, then ~/.kube/config")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tandem_cli import view
+import typer
+
+from tandem_cli import follow, show, view
 from tandem_cli.session import Refusal
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.effect import Kind
@@ -37,3 +39,15 @@ async def ask(client: Client, rollout: Rollout, wishes: Mapping[str, str | None]
         patch_type=PatchType.MERGE,
         field_manager="tandem",
     )
+
+
+async def until(
+    client: Client, namespace: str, name: str, met: follow.Wanted, timeout_seconds: float
+) -> None:
+    """Wait until what was asked for has happened, and show where the Rollout is then.
+
+    Raises:
+        Refusal: when the time is over.
+    """
+    ended = await follow.wait(client, namespace, name, met, timeout_seconds=timeout_seconds)
+    typer.echo(show.line(ended[0]))
