@@ -232,7 +232,7 @@ class Guard:
         if found is None or not self.stable or self._loose:
             return UNLIMITED
         rollout = msgspec.convert(found, Rollout)
-        completes = self.policy in (None, OnDelete.COMPLETE)
+        completes = self.release is None or self.policy in (None, OnDelete.COMPLETE)
         if rollout.spec.disabled or (rollout.metadata.deleting and completes):
             return UNLIMITED
         web = self.store.find(Kind.DEPLOYMENT, WEB)

@@ -119,6 +119,22 @@ def play_at_rest(setting: Setting, schedule: list[Action], *, crashes: bool) -> 
     Setting(replicas=1),
     [do.Apply(2), do.Quiesce(), do.Apply(1), do.AskBack(), do.DeleteRollout(), do.Apply(2)],
 )
+# Deleted while a change was held: the template in force stays.
+@example(Setting(policy=OnDelete.FREEZE), [do.Apply(4), do.Quiesce(), do.DeleteRollout()])
+# Deleted while a withheld template stood paused: it was rolled out.
+@example(
+    Setting(policy=OnDelete.FREEZE),
+    [
+        do.Apply(4),
+        do.Quiesce(),
+        do.Webhook(away=True),
+        do.Reapply(),
+        do.Quiesce(),
+        do.Reapply(),
+        do.Quiesce(),
+        do.DeleteRollout(),
+    ],
+)
 def test_whatever_happens_the_invariants_hold(setting: Setting, schedule: list[Action]) -> None:
     play(setting, schedule)
 

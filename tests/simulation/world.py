@@ -244,6 +244,7 @@ class World:
             case do.DeleteRollout():
                 if self.rollout is not None:
                     open_release = self.guard.release is not None
+                    self.asked_back |= self._withheld()  # until its owner states it again
                     self.asked_back |= open_release and self.setting.policy is OnDelete.ROLLBACK
                     self.model.delete(Kind.ROLLOUT, WEB)
             case do.ResetRoute():

@@ -64,7 +64,7 @@ def _without_release(
     """Decide while no release is in progress."""
     rollout = snapshot.rollout
     if rollout.metadata.deleting:
-        return rest.gone(snapshot)
+        return enforce.given_back(snapshot, workload) or rest.gone(snapshot)
     if problem := references.problem(snapshot, provider):
         return blocked(snapshot, problem, now)
     if rollout.spec.disabled:

@@ -16,7 +16,7 @@ from tandem_controller.decide import rest, words
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.history import records, verdicts
 from tandem_controller.decide.hold.intake import Ruling, Stated, Template, rule
-from tandem_controller.decide.hold.withheld import held
+from tandem_controller.decide.hold.withheld import held, release_id
 from tandem_controller.effect import Decision, Effect, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads import deployment as native
@@ -72,8 +72,25 @@ def at_rest(
         spec = {"template": dict(ruling.template), "paused": True}
         back = native.patch(workload.deployment, spec, in_progressing=name)
     decision = _put_back(stated, ruling, back, now)
-    # It stands paused until then: a Rollout that is deleted meanwhile must not leave it so.
+    # It stands paused until then: a Rollout that is deleted meanwhile must not leave it so
+    # (`given_back`).
     return decision if decision.effects else rest.hold(snapshot) or decision
+
+
+def given_back(snapshot: Snapshot, workload: WorkloadSnapshot) -> Decision | None:
+    """Take a withheld template away that stands paused while the Rollout is deleted.
+
+    Un-paused it would roll out a version that was rejected, or that nobody accepted.
+    """
+    stable = records.stable(records.of_workload(snapshot))
+    if stable is None:
+        return None
+    stated = stated_at_rest(snapshot, workload, stable)
+    if stated.withheld.match(stated.parts, release_id(stated.metadata)) is None:
+        return None
+    spec = {"template": dict(stable.spec.template), "paused": False}
+    effects = native.patch(workload.deployment, spec, in_progressing=None)
+    return Decision(effects=effects) if effects else None
 
 
 def in_progress(case: Case) -> Decision | None:
