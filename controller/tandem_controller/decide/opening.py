@@ -13,7 +13,7 @@ from tandem_controller.decide import words
 from tandem_controller.decide.classify import change_of, parts
 from tandem_controller.decide.history import records, verdicts
 from tandem_controller.decide.history.content import circumstances_of
-from tandem_controller.decide.hold.withheld import held, release_id
+from tandem_controller.decide.hold.withheld import held, on_the_wire, release_id
 from tandem_controller.effect import Decision, Effect, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads.deployment import live_fingerprint
@@ -40,14 +40,10 @@ def begin(
     change = change_of(
         parts(stable.spec.template, containers), parts(record.spec.template, containers)
     )
-    metadata = {
-        "labels": deployment.metadata.labels,
-        "annotations": deployment.metadata.annotations,
-    }
     attempt = Attempt(
         started_at=now,
         change=change,
-        rollout_id=release_id(metadata),
+        rollout_id=release_id(on_the_wire(deployment.metadata)),
         circumstances=circumstances_of(snapshot, deployment, originals, stable),
         originals=originals,
         parked_at=now if parked else None,

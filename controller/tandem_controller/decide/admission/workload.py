@@ -83,11 +83,14 @@ def _withheld(request: AdmissionRequest, known: Guarded) -> ReleaseRecord | None
     Where the stored template is withheld itself, it came while no webhook answered; it stays
     paused until the controller has put the one in force back.
     """
-    stable = stable_record(_of_workload(request, known.records))
-    if stable is None or not _takes_over(known.rollout) or not _template_changed(request):
+    if not (_takes_over(known.rollout) and _template_changed(request)):
+        return None
+    records = _of_workload(request, known.records)
+    stable = stable_record(records)
+    if stable is None:
         return None
     containers = known.policy.containers
-    found = withheld(_of_workload(request, known.records), stable, containers)
+    found = withheld(records, stable, containers)
     name = release_id(request.new.get("metadata") or {})
     refused = found.match(parts(_template(request.new), containers), name)
     stored = found.match(parts(_template(request.old), containers), name)

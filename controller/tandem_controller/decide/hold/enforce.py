@@ -16,7 +16,7 @@ from tandem_controller.decide import rest, words
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.history import records, verdicts
 from tandem_controller.decide.hold.intake import Ruling, Stated, Template, rule
-from tandem_controller.decide.hold.withheld import held, release_id
+from tandem_controller.decide.hold.withheld import held, on_the_wire, release_id
 from tandem_controller.effect import Decision, Effect, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads import deployment as native
@@ -43,10 +43,9 @@ def _stated(
     stable: ReleaseRecord,
     release: ReleaseRecord | None,
 ) -> Stated:
-    metadata = workload.deployment.metadata
     return Stated(
         template=workload.deployment.spec.template,
-        metadata={"labels": metadata.labels, "annotations": metadata.annotations},
+        metadata=on_the_wire(workload.deployment.metadata),
         policy=snapshot.policy_spec,
         stable=stable,
         release=release,

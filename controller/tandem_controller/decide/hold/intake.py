@@ -33,7 +33,6 @@ from tandem_controller.decide.hold.withheld import (
     accepted,
     after_rollback,
     release_id,
-    same_release,
     withheld,
 )
 
@@ -150,9 +149,7 @@ def _accepted(stated: Stated) -> bool:
 
 def _rejected(stated: Stated, pods: Parts) -> ReleaseRecord | None:
     """Return the rejected version that has these pods, unless it is stated under a new name."""
-    name = release_id(stated.metadata)
-    found = (r for rejected, r in stated.withheld.rejected if rejected == pods)
-    return next((r for r in found if same_release(r, name)), None)
+    return stated.withheld.rejection(pods, release_id(stated.metadata))
 
 
 def _in_progress(stated: Stated, release: ReleaseRecord) -> Ruling:

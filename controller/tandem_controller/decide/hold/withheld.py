@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from tandem_controller import keys
+from tandem_controller.api.meta import ObjectMeta
 from tandem_controller.api.policy import Containers
 from tandem_controller.api.record import (
     Attempt,
@@ -36,6 +37,11 @@ def release_id(metadata: Metadata) -> str:
     label = (metadata.get("labels") or {}).get(keys.ROLLOUT_ID, "")
     version = (metadata.get("annotations") or {}).get(keys.PUBLISH_VERSION, "")
     return str(label or version)
+
+
+def on_the_wire(metadata: ObjectMeta) -> Metadata:
+    """Return labels and annotations as admission sees them, for `release_id` and the rules."""
+    return {"labels": metadata.labels, "annotations": metadata.annotations}
 
 
 def rejection_of(record: ReleaseRecord) -> Rejection | None:
@@ -158,19 +164,22 @@ class Withheld:
     held: tuple[Parts, ReleaseRecord] | None = None
 
     def match(self, stated: Parts, release: str) -> ReleaseRecord | None:
-        """Return the record that withholds pods of these parts.
+        """Return the record that withholds pods of these parts; see `rejection` for `release`."""
+        if self.held and self.held[0] == stated:
+            return self.held[1]
+        return self.rejection(stated, release)
+
+    def rejection(self, stated: Parts, release: str) -> ReleaseRecord | None:
+        """Return the rejected version that has pods of these parts.
 
         `release` is the name that the stated workload gives its release: a rejected version
         that comes under another name than the one it was rejected under is stated anew.
         """
-        if self.held and self.held[0] == stated:
-            return self.held[1]
-        return next(
-            (r for found, r in self.rejected if found == stated and same_release(r, release)), None
-        )
+        found = (r for refused, r in self.rejected if refused == stated)
+        return next((r for r in found if _same_release(r, release)), None)
 
 
-def same_release(record: ReleaseRecord, release: str) -> bool:
+def _same_release(record: ReleaseRecord, release: str) -> bool:
     """Whether a workload names the release that was rejected, or none at all."""
     return not release or record.status.attempts[-1].rollout_id == release
 
