@@ -11,7 +11,7 @@ PYTEST := $(RUN) pytest
 # A real node needs Linux and root; what only it needs is built only then.
 REAL_NODE := $(shell [ "$$(uname -s)$$(id -u)" = Linux0 ] && echo --real-node)
 
-.PHONY: programs help demo test test-all check generate bench docs
+.PHONY: programs help demo test test-all test-kubevela check generate bench docs
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,14 +24,18 @@ programs: $(UV)
 	$(RUN) python -m devcluster build $(REAL_NODE)
 
 test: programs ## Unit, simulation, cluster with fake nodes, one path on the real node
-	$(PYTEST) -m "not cluster and not e2e and not slow"
+	$(PYTEST) -m "not cluster and not e2e and not kubevela and not slow"
 	$(PYTEST) -m "cluster and not slow"
 	$(PYTEST) -m "e2e and not slow"
 
 test-all: programs check ## Everything there is
-	$(PYTEST) -m "not cluster and not e2e"
+	$(PYTEST) -m "not cluster and not e2e and not kubevela"
 	$(PYTEST) -m "cluster"
 	$(PYTEST) -m "e2e"
+	$(PYTEST) -m "kubevela"
+
+test-kubevela: programs ## With real vela and vela-core on the PATH and the chart in KUBEVELA_CHART; skipped aloud without
+	$(PYTEST) -m "kubevela"
 
 check: $(UV) ## Lint, format, types, borders, dependencies, stale generated files
 	$(RUN) ruff check .

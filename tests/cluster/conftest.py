@@ -40,7 +40,7 @@ def tandem_webhook(tandem: DevCluster) -> Iterator[TandemProcess]:
     """The webhooks beside that cluster; whoever kills them starts them again."""
     webhook = TandemProcess.webhook(tandem)
     webhook.start()
-    asyncio.run(_until_webhooks_are_asked(tandem))
+    asyncio.run(until_webhooks_are_asked(tandem))
     try:
         yield webhook
     finally:
@@ -67,7 +67,7 @@ async def _install(cluster: DevCluster) -> None:
         await client.close()
 
 
-async def _until_webhooks_are_asked(cluster: DevCluster) -> None:
+async def until_webhooks_are_asked(cluster: DevCluster) -> None:
     client = await Client.connect(kubeconfig=cluster.kubeconfig, user_agent="test")
     try:
         await wait_for(client, WEBHOOKS, "tandem", None, lambda o: o is not None, seconds=60)

@@ -20,7 +20,7 @@ from tandem_controller.api.rollout import (
 from tandem_controller.decide import plan as plans
 from tandem_controller.decide import words
 from tandem_controller.decide.history import evidence, records
-from tandem_controller.decide.hold.notices import notices, rejection_message
+from tandem_controller.decide.hold.notices import notices, standing_rejection
 from tandem_controller.decide.hold.withheld import held, rejected
 from tandem_controller.decide.status import Report, report
 from tandem_controller.effect import Decision, Effect, Kind, Note, Patch, patch_of
@@ -118,11 +118,11 @@ def _unpause(snapshot: Snapshot) -> tuple[Effect, ...]:
 
 
 def _mirror_rejection(snapshot: Snapshot, known: tuple[ReleaseRecord, ...]) -> tuple[Effect, ...]:
-    """Show on the workload that a version is rejected: health policies see nothing else."""
+    """Show on the workload that its owner states a rejected version: health policies see it."""
     stable = records.stable(known)
     if stable is None:
         return ()
-    return _show(snapshot, rejection_message(snapshot, known, stable))
+    return _show(snapshot, standing_rejection(snapshot, known, stable))
 
 
 def _show(snapshot: Snapshot, message: str | None) -> tuple[Effect, ...]:

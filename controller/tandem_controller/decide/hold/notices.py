@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tandem_controller.api.record import HoldCause, ReleaseRecord
+from tandem_controller.api.record import HoldCause, Rejection, ReleaseRecord
 from tandem_controller.decide import words
 from tandem_controller.decide.history import records
 from tandem_controller.decide.hold.manifest import states
@@ -31,8 +31,8 @@ def notices(snapshot: Snapshot) -> tuple[Notice, ...]:
         return ()
     found = []
     name = snapshot.rollout.metadata.name
-    if message := rejection_message(snapshot, known, stable):
-        found.append(Notice(type=REJECTED, message=message))
+    if rejection := _rejection(snapshot, known, stable):
+        found.append(Notice(type=REJECTED, message=rejection.message))
     holding = held(known, stable, snapshot.policy_spec.containers)
     if holding is not None:
         after = holding.status.hold is not None and holding.status.hold.cause is HoldCause.ROLLBACK
@@ -41,15 +41,41 @@ def notices(snapshot: Snapshot) -> tuple[Notice, ...]:
     return tuple(found)
 
 
-def rejection_message(
+def standing_rejection(
     snapshot: Snapshot, known: tuple[ReleaseRecord, ...], stable: ReleaseRecord
 ) -> str | None:
-    """Return the sentence about the version rejected last, or None."""
-    refused = next((r for r in rejected(known) if r.metadata.name != stable.metadata.name), None)
-    verdict = rejection_of(refused) if refused else None
-    if refused is None or verdict is None:
+    """Return the sentence about the rejected version that the manifest states, or may state.
+
+    An owner that went back to another version has what it asked for: nothing stands against
+    its component's health (DESIGN §7: unhealthy while the Application still says v2).
+    """
+    found = _rejection(snapshot, known, stable)
+    return None if found is None or found.stated is False else found.message
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Refused:
+    message: str
+    stated: bool | None
+
+
+def _rejection(
+    snapshot: Snapshot, known: tuple[ReleaseRecord, ...], stable: ReleaseRecord
+) -> _Refused | None:
+    """Return what to say of the version that the manifest states; else of the one rejected last."""
+    found = [
+        (_stated(snapshot, record, verdict), record, verdict)
+        for record in rejected(known)
+        if record.metadata.name != stable.metadata.name and (verdict := rejection_of(record))
+    ]
+    if not found:
         return None
-    stated = states(snapshot.workload.deployment, refused) if snapshot.workload else None
-    if stated is None and verdict.restored_at is not None:
-        stated = True
-    return words.rejected(refused, verdict, snapshot.rollout.metadata.name, stated=stated)
+    stated, record, verdict = next((each for each in found if each[0]), found[0])
+    name = snapshot.rollout.metadata.name
+    return _Refused(message=words.rejected(record, verdict, name, stated=stated), stated=stated)
+
+
+def _stated(snapshot: Snapshot, record: ReleaseRecord, verdict: Rejection) -> bool | None:
+    """Whether the manifest states a rejected version; None where no copy of it tells."""
+    stated = states(snapshot.workload.deployment, record) if snapshot.workload else None
+    return True if stated is None and verdict.restored_at is not None else stated

@@ -1,0 +1,88 @@
+"""Fixtures: KubeVela beside a dev cluster, Tandem enabled in it as an addon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from demo.processes import TandemProcess
+from devcluster.cluster import DevCluster
+from tandem_controller.kube.client import Client
+from tests.cluster.bed import NAMESPACES
+from tests.cluster.conftest import until_webhooks_are_asked
+from tests.kubevela.bed import VelaBed
+from tests.kubevela.core import KubeVela
+from tests.kubevela.programs import KubeVelaMissingError, Programs
+
+ADDON = Path(__file__).parents[2] / "addon" / "tandem"
+
+
+@pytest.fixture(scope="session")
+def programs() -> Programs:
+    """KubeVela's programs, or a skip that says what is missing."""
+    try:
+        return Programs.find()
+    except KubeVelaMissingError as missing:
+        pytest.skip(f"no KubeVela on this machine: {missing}")
+
+
+@pytest.fixture(scope="session")
+def kubevela(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeVela]:
+    """KubeVela on a cluster with fake nodes, without Tandem."""
+    folder = tmp_path_factory.mktemp("kubevela")
+    with DevCluster("kubevela", state_dir=folder / "cluster") as cluster:
+        found = KubeVela(cluster, programs, folder)
+        as_admin(cluster, found.install)
+        with found:
+            yield found
+
+
+@pytest.fixture(scope="session")
+def tandem(kubevela: KubeVela) -> Iterator[TandemProcess]:
+    """Tandem enabled as an addon; its pods are fake, its processes run beside the cluster.
+
+    Yields the controller; whoever kills it starts it again.
+    """
+    kubevela.vela("addon", "enable", str(ADDON), "-y")
+    webhook = TandemProcess.webhook(kubevela.cluster)
+    controller = TandemProcess.controller(kubevela.cluster)
+    webhook.start()
+    try:
+        asyncio.run(until_webhooks_are_asked(kubevela.cluster))
+        controller.start()
+        yield controller
+    finally:
+        controller.stop()
+        webhook.stop()
+
+
+@pytest.fixture
+async def bed(kubevela: KubeVela, tandem: TandemProcess, tmp_path: Path) -> AsyncIterator[VelaBed]:
+    """A namespace of one test's own."""
+    del tandem
+    client = await Client.connect(kubeconfig=kubevela.cluster.kubeconfig, user_agent="test")
+    name = f"t-{uuid4().hex[:8]}"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    await client.create(NAMESPACES, body, field_manager="test")
+    try:
+        yield VelaBed(client, name, kubevela, tmp_path)
+    finally:
+        await client.delete(NAMESPACES, name, uid=None)
+        await client.close()
+
+
+def as_admin(cluster: DevCluster, action: Callable[[Client], Awaitable[object]]) -> None:
+    """Do something as the administrator."""
+
+    async def connected() -> None:
+        client = await Client.connect(kubeconfig=cluster.kubeconfig, user_agent="test")
+        try:
+            await action(client)
+        finally:
+            await client.close()
+
+    asyncio.run(connected())

@@ -1,0 +1,118 @@
+"""KubeVela beside the dev cluster: its kinds, its built-in definitions, `vela-core`, `vela`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from devcluster.cluster import DevCluster
+from tandem_controller.install import CRD, apply
+from tandem_controller.kube.client import Client, PatchType
+from tandem_controller.kube.resource import Resource
+from tandem_controller.kube.wait import wait_for
+from tests.cluster.bed import NAMESPACES
+from tests.kubevela.programs import DEFINITIONS_NAMESPACE, Programs
+
+GROUP = "core.oam.dev"
+APPLICATIONS = Resource(GROUP, "v1beta1", "applications", "Application")
+DEFINITIONS = {
+    "ComponentDefinition": Resource(
+        GROUP, "v1beta1", "componentdefinitions", "ComponentDefinition"
+    ),
+    "TraitDefinition": Resource(GROUP, "v1beta1", "traitdefinitions", "TraitDefinition"),
+    "PolicyDefinition": Resource(GROUP, "v1beta1", "policydefinitions", "PolicyDefinition"),
+    "WorkflowStepDefinition": Resource(
+        GROUP, "v1beta1", "workflowstepdefinitions", "WorkflowStepDefinition"
+    ),
+    "ConfigMap": Resource("", "v1", "configmaps", "ConfigMap"),
+}
+# KubeVela's default is 5 min; what it re-applies and judges anew at that pace is what tests see.
+RESYNC_SECONDS = 15
+VELA_SECONDS = 120
+
+
+class KubeVela:
+    """One `vela-core` beside one cluster, and the command `vela` for it."""
+
+    def __init__(self, cluster: DevCluster, programs: Programs, home: Path, *options: str) -> None:
+        self.cluster = cluster
+        self._programs = programs
+        self._home = home
+        self._options = options
+        self._core: subprocess.Popen[bytes] | None = None
+
+    async def install(self, client: Client) -> None:
+        """Apply KubeVela's kinds and built-in definitions, as its chart does."""
+        kinds = list(self._programs.custom_resources())
+        for kind in kinds:
+            await apply(client, CRD, kind)
+        for kind in kinds:
+            await wait_for(client, CRD, kind["metadata"]["name"], None, _established, seconds=30)
+        namespace = {"metadata": {"name": DEFINITIONS_NAMESPACE}}
+        await client.create(NAMESPACES, namespace, field_manager="test")
+        for definition in self._programs.definitions():
+            await client.patch(
+                DEFINITIONS[definition["kind"]],
+                definition["metadata"]["name"],
+                definition,
+                DEFINITIONS_NAMESPACE,
+                patch_type=PatchType.APPLY,
+                field_manager="test",
+            )
+
+    def start(self) -> None:
+        """Start `vela-core`; its log lies with the cluster's logs."""
+        command = [
+            str(self._programs.core),
+            f"--application-re-sync-period={RESYNC_SECONDS}s",
+            *("--metrics-addr=127.0.0.1:0", "--health-addr=127.0.0.1:0"),
+            *self._options,
+        ]
+        with (self.cluster.logs / "vela-core.log").open("ab") as log:
+            self._core = subprocess.Popen(command, env=self._environment(), stdout=log, stderr=log)
+
+    def stop(self) -> None:
+        """End it."""
+        if self._core:
+            self._core.terminate()
+            self._core.wait(20)
+            self._core = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def vela(self, *arguments: str, fails: bool = False, stdin: str | None = None) -> str:
+        """Run `vela` as a user does; return everything that it printed."""
+        done = subprocess.run(
+            [str(self._programs.vela), *arguments],
+            env=self._environment(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=VELA_SECONDS,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        assert (done.returncode != 0) is fails, f"vela {' '.join(arguments)}: {said}"
+        return said
+
+    def _environment(self) -> dict[str, str]:
+        kubeconfig = str(self.cluster.kubeconfig)
+        return {**os.environ, "KUBECONFIG": kubeconfig, "HOME": str(self._home)}
+
+
+def _established(crd: dict[str, Any] | None) -> bool:
+    conditions = (crd or {}).get("status", {}).get("conditions", ())
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
