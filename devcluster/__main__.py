@@ -1,10 +1,10 @@
-"""The command: ``python -m devcluster start | stop | status | build``."""
+"""The command: ``python -m devcluster start | stop | status | build | image``."""
 
 import argparse
 import signal
 import sys
 
-from devcluster import golang, paths, tools
+from devcluster import controller_image, golang, paths, tools
 from devcluster.cluster import ClusterError, DevCluster
 from devcluster.debian_package import NoPackageError
 from devcluster.node.debian import MissingPackageError
@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     build = verbs.add_parser("build", help="only build the programs")
     for verb in (start, build):
         verb.add_argument("--real-node", action="store_true", help="Linux and root only")
+    verbs.add_parser("image", help="build the controller's image and print where it lies")
     chosen = parser.parse_args(arguments)
     try:
         return _VERBS[chosen.verb](chosen)
@@ -75,8 +76,16 @@ def _build(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _image(_: argparse.Namespace) -> int:
+    archive = controller_image.archive()
+    to_stderr(f"{controller_image.REFERENCE}, as a docker-archive:")
+    to_stdout(str(archive))
+    return 0
+
+
 _EXPECTED = (
     ClusterError,
+    controller_image.ImageError,
     RealNodeError,
     MissingPackageError,
     NoPackageError,
@@ -84,7 +93,7 @@ _EXPECTED = (
     golang.NoGoToolchainError,
 )
 
-_VERBS = {"start": _start, "stop": _stop, "status": _status, "build": _build}
+_VERBS = {"start": _start, "stop": _stop, "status": _status, "build": _build, "image": _image}
 
 if __name__ == "__main__":
     sys.exit(main())

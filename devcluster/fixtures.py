@@ -52,16 +52,21 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
     """A cluster with one real node and Traefik as its gateway."""
-    reason = why_no_real_node()
-    if reason:
-        if os.environ.get("REQUIRE_E2E") == "1":
-            pytest.fail(f"REQUIRE_E2E=1, but {reason}")
-        pytest.skip(reason)
+    need_real_node()
     folder = tmp_path_factory.mktemp("node")
     with DevCluster(f"e2e-{os.getpid()}", real_node=True, state_dir=folder) as embedded:
         yield embedded
     left = leftovers.remaining(embedded.layout)
     assert not left, f"The real node left this behind: {left}"
+
+
+def need_real_node() -> None:
+    """Skip the test, or with ``REQUIRE_E2E=1`` fail it, where there can be no real node."""
+    reason = why_no_real_node()
+    if reason:
+        if os.environ.get("REQUIRE_E2E") == "1":
+            pytest.fail(f"REQUIRE_E2E=1, but {reason}")
+        pytest.skip(reason)
 
 
 def why_no_real_node() -> str | None:

@@ -49,3 +49,11 @@ def test_both_kinds_agree_on_what_concerns_them() -> None:
         assert refusing["spec"][part] == restoring["spec"][part]
     what = [p["spec"]["matchConditions"][1]["expression"] for p in (refusing, restoring)]
     assert set(what[0].splitlines()) < set(what[1].splitlines())
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+def test_a_policy_comes_before_its_binding(kind: str) -> None:
+    """Only then may somebody bind it who may not read everything."""
+    bound = [body["spec"].get("policyName") for body in POLICIES[kind]]
+    names = [body["metadata"]["name"] for body in POLICIES[kind] if "paramKind" in body["spec"]]
+    assert bound == [*[None] * len(names), *names]

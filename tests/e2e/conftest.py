@@ -69,4 +69,5 @@ async def bed(installed: Installed, tmp_path: Path) -> AsyncIterator[ShopBed]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what needs the machine's only place for a node before the session's cluster takes it."""
-    items.sort(key=lambda item: "test_real_node" not in item.nodeid)
+    own = ("test_controller_image", "test_real_node")
+    items.sort(key=lambda item: next((n for n, f in enumerate(own) if f in item.nodeid), len(own)))

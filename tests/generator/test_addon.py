@@ -47,7 +47,12 @@ def test_it_compiles_without_arguments(files: Mapping[str, str]) -> None:
         "Role",
         "RoleBinding",
     ]
-    assert kinds["tandem-controller"] == ["Deployment", "Service"]
+    assert sorted(kinds["tandem-controller"]) == [
+        "Deployment",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Service",
+    ]
 
 
 def test_kinds_come_before_what_uses_them(files: Mapping[str, str]) -> None:
@@ -65,7 +70,7 @@ def test_parameters_arrive(files: Mapping[str, str]) -> None:
     assert deployment["metadata"]["namespace"] == "ops"
     assert deployment["spec"]["replicas"] == 1
     command = deployment["spec"]["template"]["spec"]["containers"][0]["command"]
-    assert command == ["tandem", "controller", "run", "--namespace", "ops"]
+    assert command == ["tandem-controller", "run", "--namespace", "ops"]
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "mine"
     topology = [p for p in application["spec"]["policies"] if p["type"] == "topology"]
     assert topology[0]["properties"] == {"clusters": ["a", "b"]}
@@ -206,7 +211,8 @@ def test_operators_find_monitoring_by_the_labels_that_they_choose_by(
 def test_the_service_monitor_finds_the_controllers_service(files: Mapping[str, str]) -> None:
     (monitor,) = monitored(files, serviceMonitor=True)
     arguments = {"namespace": "ops"}
-    _, service = objects(compiled(files, "output", arguments))["tandem-controller"]
+    made = objects(compiled(files, "output", arguments))["tandem-controller"]
+    (service,) = (o for o in made if o["kind"] == "Service")
     (endpoint,) = monitor["spec"]["endpoints"]
     assert monitor["spec"]["selector"]["matchLabels"] == service["metadata"]["labels"]
     assert endpoint["port"] in [port["name"] for port in service["spec"]["ports"]]

@@ -231,6 +231,8 @@ async def test_while_draining_requests_are_answered_and_connections_closed(
             assert answer.headers["Connection"] == "close"
         async with session.get(running.url + "/readyz") as answer:
             assert answer.status == 503
+        async with session.get(running.url + "/healthz") as answer:
+            assert answer.status == 200  # or kubelet would end it in the middle of it
     await stopping
 
 

@@ -1,4 +1,4 @@
-"""The webhook server: six routes over TLS, each a pure function behind a decoder.
+"""The webhook server: its routes over TLS, each a pure function behind a decoder.
 
 Handlers never call the API server: what they know of Rollouts comes from a cache
 (`ReleaseLookup`). They are bare because latency is the API server's latency, and aiohttp
@@ -140,6 +140,7 @@ class WebhookServer:
         for path, decide in admissions.items():
             app.router.add_post(path, self._admission(path, decide))
         app.router.add_post(CONVERT_PATH, self._convert)
+        app.router.add_get("/healthz", self._alive)
         app.router.add_get("/readyz", self._ready)
         return app
 
@@ -183,6 +184,10 @@ class WebhookServer:
             return self._answer(convert_review(await request.read()))
         except msgspec.MsgspecError as error:
             return web.Response(status=400, text=f"not a ConversionReview: {error}")
+
+    async def _alive(self, _request: web.Request) -> web.Response:
+        """Answer as long as the event loop turns; also while draining, which ends by itself."""
+        return web.Response(text="ok\n")
 
     async def _ready(self, _request: web.Request) -> web.Response:
         ready = self.lookup.has_synced and not self._draining
