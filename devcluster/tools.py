@@ -45,15 +45,22 @@ def _kubernetes(name: str) -> Program:
     return Program(name, "kubernetes", "k8s.io/kubernetes", package, _K8S_VERSION)
 
 
+def _cue(pin: str) -> Program:
+    return Program("cue", pin, "cuelang.org/go", "cuelang.org/go/cmd/cue")
+
+
 CONTROL_PLANE = (
     Program("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3"),
     _kubernetes("kube-apiserver"),
     _kubernetes("kube-controller-manager"),
     _kubernetes("kube-scheduler"),
     Program("kwok", "kwok", "sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok"),
-    Program("cue", "cue", "cuelang.org/go", "cuelang.org/go/cmd/cue"),
+    _cue("cue"),
 )
 """What every lane needs."""
+
+CUE_OF_KUBEVELA = {"1.11": _cue("cue"), "1.10": _cue("cue-0.9"), "1.9": _cue("cue-0.5")}
+"""The CUE that each KubeVela links (its ``go.mod``): definitions have to mean the same in all."""
 
 _TRAEFIK = "github.com/traefik/traefik/v3"
 
@@ -79,20 +86,12 @@ class BuildError(RuntimeError):
 
 def program(name: str, say: Say = to_stderr) -> Path:
     """The path of a built program; it is built when the cache has no such version yet."""
-    wanted = PROGRAMS[name]
-    path = paths.cache_home() / name / wanted.version / name
-    if path.exists():
-        return path
-    with only_maker(path.parent):
-        if not path.exists():
-            with timed(f"Building {name} {wanted.version}", say):
-                _build(wanted, path, say)
-    return path
+    return _built(PROGRAMS[name], say)
 
 
-def cue_path() -> Path:
-    """The path of ``cue``, built when missing."""
-    return program("cue")
+def cue_path(kubevela: str = "1.11", say: Say = to_stderr) -> Path:
+    """The path of the ``cue`` that a minor version of KubeVela links, built when missing."""
+    return _built(CUE_OF_KUBEVELA[kubevela], say)
 
 
 def gateway_api_crds(say: Say = to_stderr) -> Path:
@@ -108,9 +107,9 @@ def prometheus_operator_crds(say: Say = to_stderr) -> Path:
 
 def build(*, real_node: bool, say: Say = to_stderr) -> None:
     """Build everything that a cluster with or without a real node needs, and what tests need."""
-    for wanted in (*CONTROL_PLANE, *(REAL_NODE if real_node else ())):
-        path = program(wanted.name, say)
-        say(f"{wanted.name} {wanted.version}: {path}")
+    older_cues = (p for p in CUE_OF_KUBEVELA.values() if p.pin != "cue")
+    for wanted in (*CONTROL_PLANE, *older_cues, *(REAL_NODE if real_node else ())):
+        say(f"{wanted.name} {wanted.version}: {_built(wanted, say)}")
     say(f"gateway-api: {gateway_api_crds(say)}")
     say(f"prometheus: {prometheus.program(say=say)}")
     say(f"prometheus-operator: {prometheus_operator_crds(say)}")
@@ -131,6 +130,17 @@ def pinned_version(pin: str, module: str) -> str:
     if match is None:
         raise BuildError(f"devcluster/go/{pin}/go.mod requires no {module}")
     return match[1]
+
+
+def _built(wanted: Program, say: Say) -> Path:
+    path = paths.cache_home() / wanted.name / wanted.version / wanted.name
+    if path.exists():
+        return path
+    with only_maker(path.parent):
+        if not path.exists():
+            with timed(f"Building {wanted.name} {wanted.version}", say):
+                _build(wanted, path, say)
+    return path
 
 
 def _crds(pin: str, module: str, folder: str, say: Say) -> Path:

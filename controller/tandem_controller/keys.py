@@ -42,7 +42,17 @@ RETRY = "tandem.oam.dev/retry"
 Its value names the version's ReleaseRecord, or is empty for the one rejected last.
 """
 
-WISHES = (ROLLBACK, ACCEPT, RETRY)
+APPROVE = "tandem.oam.dev/approve"
+"""Annotation on a Rollout that lets one step pass, for clients that cannot write a status.
+
+Its value names release and step, `<canaryRevision>/<currentStepIndex>` of
+`status.canaryStatus`: it counts for no other, and only while that step waits.
+"""
+
+APPROVED_BY = "tandem.oam.dev/approved-by"
+"""Annotation on a Rollout: who set `approve`; admission writes it, whatever was stated."""
+
+WISHES = (ROLLBACK, ACCEPT, RETRY, APPROVE)
 """Annotations by which people ask for something; each is taken away when it is met."""
 
 FREEZE = "tandem.oam.dev/freeze"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from tandem_generator import addon, definitions, released, versions
+from tandem_generator import addon, definitions, older, released, versions
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -43,19 +43,19 @@ def whole(root: Path) -> Plan:
     """Plan the project: the addon package, and lock and released texts beside the blueprints."""
     blueprints, api = root / "definitions", root / "controller" / "tandem_controller" / "api"
     made = definitions.generate(blueprints)
-    metadata = addon.load_metadata(root / "metadata.yaml")
-    inputs = addon.Inputs(
-        metadata=metadata,
-        metadata_text=(root / "metadata.yaml").read_text(encoding="utf-8"),
-        definitions=made,
-        crds=addon.load_manifests(api / "crds"),
-        admission=addon.load_manifests(api / "admission"),
-        monitoring=addon.load_monitoring(root / "monitoring"),
-        example=(root / "examples" / "shop-v1.yaml").read_text(encoding="utf-8"),
-    )
-    folder = root / "addon" / metadata.name
+    inputs = _inputs(root, made, api)
+    folder = root / "addon" / inputs.metadata.name
     files = {folder / path: text for path, text in addon.package(inputs).items()}
     return Plan({**files, **_lock(blueprints, made)}, (folder,))
+
+
+def for_kubevela_1_9(root: Path, to: Path) -> Plan:
+    """Plan the package that KubeVela 1.9 takes, in a folder of the addon's name below `to`."""
+    api = root / "controller" / "tandem_controller" / "api"
+    made = definitions.generate(root / "definitions")
+    inputs = older.for_kubevela_1_9(_inputs(root, made, api))
+    folder = to / inputs.metadata.name
+    return Plan({folder / path: text for path, text in addon.package(inputs).items()}, (folder,))
 
 
 def definitions_only(blueprints: Path, to: Path) -> Plan:
@@ -63,6 +63,18 @@ def definitions_only(blueprints: Path, to: Path) -> Plan:
     made = definitions.generate(blueprints)
     files = {to / f"{d.name}.cue": d.text for d in made}
     return Plan({**files, **_lock(blueprints, made)}, (to,))
+
+
+def _inputs(root: Path, made: tuple[definitions.Generated, ...], api: Path) -> addon.Inputs:
+    return addon.Inputs(
+        metadata=addon.load_metadata(root / "metadata.yaml"),
+        metadata_text=(root / "metadata.yaml").read_text(encoding="utf-8"),
+        definitions=made,
+        crds=addon.load_manifests(api / "crds"),
+        admission=addon.load_manifests(api / "admission"),
+        monitoring=addon.load_monitoring(root / "monitoring"),
+        example=(root / "examples" / "shop-v1.yaml").read_text(encoding="utf-8"),
+    )
 
 
 def _lock(blueprints: Path, made: tuple[definitions.Generated, ...]) -> dict[Path, str]:

@@ -81,3 +81,20 @@ def test_definitions_alone_from_other_blueprints(run: Run, project: Path, tmp_pa
 
 def test_the_two_folders_belong_together(run: Run, tmp_path: Path) -> None:
     assert run("generate", "--blueprints", tmp_path).exit_code == 2
+
+
+def test_a_package_for_kubevela_1_9_is_made_on_request(
+    run: Run, project: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "old"
+    result = run("generate", "--root", project, "--kubevela", "1.9", "--to", to)
+    assert result.exit_code == 0
+    assert (to / "tandem" / "metadata.yaml").is_file()
+    assert run("generate", "--root", project, "--check").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "options", [("--kubevela", "1.9"), ("--kubevela", "1.8", "--to", "x"), ("--to", "x")]
+)
+def test_another_package_than_there_is_is_refused(run: Run, options: tuple[str, ...]) -> None:
+    assert run("generate", *options).exit_code == 2

@@ -1,17 +1,15 @@
-"""What the generator's tests share: the project's folder, its definitions, both CUE versions."""
+"""What the generator's tests share: the project's folder, its definitions, KubeVela's CUEs."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tandem_generator import cue, definitions, evaluate
+from tandem_generator import definitions, evaluate
 from tandem_generator.evaluate import Definition
+from tests.generator import cues
 
 ROOT = Path(__file__).parents[2]
-OLD_CUE = "TANDEM_CUE_0_9"
-"""Names a `cue` 0.9.2, which KubeVela 1.10 links; without it, only 0.14 is tested."""
 
 
 @pytest.fixture(scope="session")
@@ -28,17 +26,11 @@ def made() -> dict[str, Definition]:
     }
 
 
-@pytest.fixture(params=["default", "0.9"] if OLD_CUE in os.environ else ["default"])
+@pytest.fixture(params=cues.VERSIONS, ids=lambda version: f"kubevela-{version}")
 def each_cue(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Run a test with the default `cue` and with 0.9.2."""
-    if request.param == "default":
+    """Run a test with the CUE of each KubeVela that is supported."""
+    with cues.speaking(request.param):
         yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(cue.PATH_VARIABLE, os.environ[OLD_CUE])
-        cue.binary.cache_clear()
-        yield
-    cue.binary.cache_clear()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Properties of every generated definition."""
 
 import itertools
-import os
 import re
 from pathlib import Path
 
@@ -38,11 +37,6 @@ TRAIT_ATTRIBUTES = {
 
 def test_what_is_generated_is_what_is_tested(made: dict[str, Definition]) -> None:
     assert tuple(sorted(made)) == tuple(sorted((*NAMES, "release-checkpoint")))
-
-
-def test_both_versions_of_cue_are_here() -> None:
-    if "TANDEM_CUE_0_9" not in os.environ:
-        pytest.skip("TANDEM_CUE_0_9 names no cue 0.9.2: only the newer CUE of KubeVela is tested")
 
 
 @pytest.mark.parametrize("name", NAMES)

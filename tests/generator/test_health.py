@@ -1,7 +1,6 @@
 """When KubeVela holds component and trait to be healthy, and what it shows."""
 
 import re
-import textwrap
 from typing import Any
 
 import msgspec
@@ -10,17 +9,14 @@ import pytest
 from tandem_generator import cue, evaluate
 from tandem_generator.evaluate import Definition
 from tandem_generator.source import Json
+from tests.generator import cues
 
 pytestmark = pytest.mark.usefixtures("each_cue")
 
 
 def policy(definition: Definition, name: str, field: str, context: Json, parameter: Json) -> Json:
-    """Evaluate a policy as KubeVela does: its text, then `context` and `parameter`."""
-    found = re.search(rf'{name}: #"""\n(.*?)\n\t+"""#', definition.text, re.DOTALL)
-    assert found
-    given = f"\ncontext: {msgspec.json.encode(context).decode()}"
-    given += f"\nparameter: {msgspec.json.encode(parameter).decode()}\n"
-    return msgspec.json.decode(cue.export(textwrap.dedent(found[1]) + given, field))
+    text = cues.policy(definition, name, context, parameter)
+    return msgspec.json.decode(cue.export(text, field))
 
 
 def deployment(**changes: Json) -> dict[str, Any]:

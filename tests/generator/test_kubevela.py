@@ -5,7 +5,6 @@ body, appends `parameter: {...}` and `context: {...}`, and validates the whole
 (`pkg/cue/definition/template.go`).
 """
 
-import re
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ import pytest
 from tandem_generator import cue, evaluate
 from tandem_generator.evaluate import Definition
 from tandem_generator.source import Json
+from tests.generator import cues
 
 pytestmark = pytest.mark.usefixtures("each_cue")
 
@@ -29,16 +29,6 @@ IMAGES = {"businessImage": "shop:v1", "initImage": "init:v1"}
 ROUTE = {"httpRoute": "shop"}
 
 
-def concatenated(definition: Definition, parameter: Json) -> str:
-    head, _, body = definition.text.partition("\ntemplate: {\n")
-    imports = re.search(r"^import \(.*?\n\)\n", head, re.DOTALL | re.MULTILINE)
-    given = msgspec.json.encode(parameter).decode()
-    context = msgspec.json.encode(CONTEXT).decode()
-    template = body.rstrip().removesuffix("}")
-    start = imports[0] if imports else ""
-    return f"{start}{template}\nparameter: {given}\ncontext: {context}\n"
-
-
 @pytest.mark.parametrize(
     ("name", "parameter", "field"),
     [
@@ -52,7 +42,10 @@ def test_the_objects_are_the_same(
     made: dict[str, Definition], name: str, parameter: Json, field: str
 ) -> None:
     ours = msgspec.to_builtins(evaluate.evaluate(made[name], parameter, CONTEXT))[field]
-    assert msgspec.json.decode(cue.export(concatenated(made[name], parameter), field)) == ours
+    assert (
+        msgspec.json.decode(cue.export(cues.template(made[name], parameter, CONTEXT), field))
+        == ours
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,7 +63,7 @@ def test_a_bad_step_list_is_nothing_but_its_message(
     made: dict[str, Definition], parameter: Json, tmp_path: Path
 ) -> None:
     """KubeVela prints CUE's faults below `errs`: there must be none."""
-    text = concatenated(made["rollout"], parameter)
+    text = cues.template(made["rollout"], parameter, CONTEXT)
     file = tmp_path / "rollout.cue"
     file.write_text(text, encoding="utf-8")
     cue.vet(file)

@@ -141,6 +141,11 @@ class Approve:
 
 
 @dataclass(frozen=True)
+class ApproveByAnnotation:
+    """A user names the step in an annotation, whether it waits or not."""
+
+
+@dataclass(frozen=True)
 class Suspend:
     """spec.strategy.paused."""
 
@@ -242,6 +247,7 @@ Action = (
     | Evict
     | Fate
     | Approve
+    | ApproveByAnnotation
     | Suspend
     | EditPlan
     | AskBack
@@ -289,6 +295,7 @@ users: st.SearchStrategy[Action] = st.one_of(
     _apply,
     st.just(Approve()),
     st.just(Approve()),
+    st.just(ApproveByAnnotation()),
     st.sampled_from([0, 1, 2, 3, 5, 10]).map(Scale),
     st.builds(Break, _pods),
     st.just(Mend()),

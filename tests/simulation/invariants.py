@@ -104,6 +104,7 @@ class Guard:
         elif key.kind is Kind.ROLLOUT and key.name == WEB and new is not None:
             self._retried |= keys.RETRY in new["metadata"].get("annotations", {})
             self._judge_status(old or {}, new)
+            self._note_annotation(old or {}, new)
         elif key.kind is Kind.REPLICA_SET:
             self._judge_size(old, new)
         elif key.kind is Kind.DEPLOYMENT:
@@ -204,6 +205,17 @@ class Guard:
             return
         if new.current_step_state == StepState.READY:
             self._permit(old.current_step_index + 1)
+
+    def _note_annotation(self, before: Obj, after: Obj) -> None:
+        """A user approves by annotation: release and step that wait now, and no other."""
+        named = after["metadata"].get("annotations", {}).get(keys.APPROVE)
+        known = before.get("metadata", {}).get("annotations", {}).get(keys.APPROVE)
+        canary = msgspec.convert(after, Rollout).status.canary_status
+        if self.by_tandem or named in (None, known) or canary is None:
+            return
+        here = f"{canary.canary_revision}/{canary.current_step_index}"
+        if named == here and canary.current_step_state == StepState.PAUSED:
+            self._permit(canary.current_step_index + 1)
 
     def _note_passing(self, step: plans.PlannedStep, state: str, since: datetime | None) -> None:
         seconds = step.pause_seconds

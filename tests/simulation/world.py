@@ -226,6 +226,8 @@ class World:
                 self.model.set_readiness(image, readiness)
             case do.Approve():
                 self.approve()
+            case do.ApproveByAnnotation():
+                self.approve_by_annotation()
             case do.Suspend(paused):
                 self._edit_rollout({"spec": {"strategy": {"paused": paused}}})
             case do.EditPlan(plan):
@@ -339,6 +341,13 @@ class World:
         ready = {"canaryStatus": {"currentStepState": "StepReady"}}
         self.model.edit_status(Kind.ROLLOUT, WEB, ready)
         return True
+
+    def approve_by_annotation(self) -> None:
+        """Name the present step in the annotation that approves it."""
+        canary = self.status.get("canaryStatus", {})
+        named = f"{canary.get('canaryRevision', '')}/{canary.get('currentStepIndex', 0)}"
+        self._as_user()
+        self._edit_rollout({"metadata": {"annotations": {keys.APPROVE: named}}})
 
     def _edit_policy(
         self, scope: RollbackScope, hold: HoldRelease, business: tuple[str, ...]

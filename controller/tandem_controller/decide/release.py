@@ -12,7 +12,16 @@ from datetime import datetime
 from tandem_controller import keys
 from tandem_controller.api.record import Originals, Outcome, ReleaseRecord
 from tandem_controller.api.rollout import Phase, StepState
-from tandem_controller.decide import adoption, deletion, integrity, opening, rest, services, words
+from tandem_controller.decide import (
+    adoption,
+    approval,
+    deletion,
+    integrity,
+    opening,
+    rest,
+    services,
+    words,
+)
 from tandem_controller.decide.blocking import blocked
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.ending import complete, park, roll_back
@@ -80,7 +89,7 @@ def _at_rest(
     stable = records.stable(known)
     if stable is None:
         return adoption.adopt(snapshot, workload, now)
-    if wish := wishes.at_rest(snapshot, workload, stable, now):
+    if wish := approval.at_rest(snapshot) or wishes.at_rest(snapshot, workload, stable, now):
         return wish
     if live_fingerprint(workload) == stable.spec.fingerprint:
         withdrawn = manifest.withdrawn(snapshot, workload, stable, now)
@@ -131,6 +140,7 @@ def _release(case: Case) -> Decision:
         _zero,
         _blocked,
         _moved,
+        approval.by_annotation,
         _paused,
     ):
         if decision := rule(case):

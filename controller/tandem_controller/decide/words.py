@@ -29,6 +29,7 @@ CORRECTING = "a newer version replaces the release; the stable version comes bac
 STATED_AGAIN = "the stable version was stated again"
 BUSINESS_BACK = "the business part of the stable version was stated again"
 ASKED_FOR = "a rollback was asked for by annotation"
+APPROVED = "the step was approved by annotation"
 
 
 def images(record: ReleaseRecord) -> str:
@@ -131,6 +132,15 @@ def needs_approval(step: PlannedStep, total: int) -> str:
     return (
         f"Rollout is in step({step.index}/{total}), and you need manually confirm to enter the "
         f"next step: tandem approve, kubectl-kruise rollout approve or vela workflow resume"
+    )
+
+
+def approval_refused(named: str, waiting: str) -> str:
+    """Say that an approval by annotation names something else than what waits."""
+    return (
+        f"approve: the annotation names {named!r}, and {waiting}; nothing was approved. Name "
+        "release and step that wait, as <canaryRevision>/<currentStepIndex> of "
+        "status.canaryStatus"
     )
 
 

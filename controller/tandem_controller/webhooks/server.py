@@ -33,7 +33,7 @@ from tandem_controller.decide.admission.review import (
     decode_review,
     encode_review,
 )
-from tandem_controller.decide.admission.rollout import admit_rollout, give_back
+from tandem_controller.decide.admission.rollout import admit_rollout, give_back, note_approver
 from tandem_controller.decide.admission.status import admit_status
 from tandem_controller.decide.admission.workload import Guarded, admit_workload
 from tandem_controller.webhooks.certificates import Bundle
@@ -132,7 +132,7 @@ class WebhookServer:
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         admissions = {
             WORKLOADS_PATH: self._workload,
-            ROLLOUTS_MUTATE_PATH: self._give_back,
+            ROLLOUTS_MUTATE_PATH: self._rollout_mutated,
             ROLLOUTS_PATH: self._rollout,
             STATUS_PATH: self._status,
             APPLICATIONS_PATH: self._application,
@@ -170,8 +170,10 @@ class WebhookServer:
         others = (r for r in self.lookup.rollouts_in(review.namespace) if r.metadata.name != name)
         return admit_rollout(review, others, self.writers)
 
-    async def _give_back(self, review: AdmissionRequest) -> Verdict:
-        return give_back(review, self.writers)
+    async def _rollout_mutated(self, review: AdmissionRequest) -> Verdict:
+        given_back = give_back(review, self.writers)
+        noted = note_approver(review, self.writers)
+        return Verdict(patch=(*given_back.patch, *noted.patch))
 
     async def _status(self, review: AdmissionRequest) -> Verdict:
         return admit_status(review, self.writers)

@@ -1,4 +1,4 @@
-// The language of KubeVela's definitions.
+// The language of KubeVela 1.11's definitions.
 module tandem/devcluster/cue
 
 go 1.24.0

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tandem_controller import keys
 from tandem_controller.api.conversion import (
     V1ALPHA1,
     UnknownVersionError,
@@ -73,10 +74,30 @@ def give_back(request: AdmissionRequest, writers: Collection[str]) -> Verdict:
     return Verdict(patch=tuple(set_field(request.new, ("spec",), restored)))
 
 
+def note_approver(request: AdmissionRequest, writers: Collection[str]) -> Verdict:
+    """Answer an UPDATE of a Rollout: keep in it who set the annotation that approves a step.
+
+    What the request states about that does not count.
+    """
+    if request.operation != "UPDATE" or request.user_info.username in writers:
+        return ALLOWED
+    old, new = _annotations(request.old), _annotations(request.new)
+    approver = None
+    if keys.APPROVE in new:
+        known = new[keys.APPROVE] == old.get(keys.APPROVE)
+        approver = old.get(keys.APPROVED_BY) if known else request.user_info.username
+    path = ("metadata", "annotations", keys.APPROVED_BY)
+    return Verdict(patch=tuple(set_field(request.new, path, approver)))
+
+
+def _annotations(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (obj.get("metadata") or {}).get("annotations") or {}
+
+
 def _asked(obj: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a Rollout asks for, without the switches."""
     spec = obj.get("spec") or {}
-    annotations = (obj.get("metadata") or {}).get("annotations") or {}
+    annotations = _annotations(obj)
     strategy = without(spec.get("strategy") or {}, _SWITCHES)
     return {
         "spec": {**without(spec, _SWITCHES), "strategy": strategy},
