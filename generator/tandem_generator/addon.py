@@ -26,6 +26,7 @@ _TEMPLATES = {
     ".helmignore": "helmignore.j2",
     "resources/rbac.cue": "resources/rbac.cue.j2",
     "resources/controller.cue": "resources/controller.cue.j2",
+    "resources/controller-definition.cue": "resources/controller-definition.cue.j2",
     "resources/topology.cue": "resources/topology.cue.j2",
     "resources/monitoring-rules.cue": "resources/monitoring-rules.cue.j2",
     "resources/monitoring-scrape.cue": "resources/monitoring-scrape.cue.j2",

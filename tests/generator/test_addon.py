@@ -63,6 +63,73 @@ def test_kinds_come_before_what_uses_them(files: Mapping[str, str]) -> None:
         assert component["dependsOn"] == [earlier]
 
 
+def controller_policy(files: Mapping[str, str], policy: str, field: str, live: object) -> Any:  # noqa: ANN401
+    """Evaluate a policy of the controller's component on its live Deployment."""
+    definition = compiled(files, "outputs", {})["controllerComponent"]
+    text = f"context: output: {json.dumps(live)}\n" + definition["spec"]["status"][policy]
+    return msgspec.json.decode(cue.export(text, field))
+
+
+def live_deployment(**status: int) -> dict[str, Any]:
+    metadata = {"name": "tandem", "namespace": "ops", "generation": 3}
+    return {"metadata": metadata, "spec": {"replicas": 2}, "status": status}
+
+
+READY = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+
+
+@pytest.mark.parametrize(
+    ("status", "healthy"),
+    [
+        (READY, True),
+        ({}, False),
+        (READY | {"observedGeneration": 2}, False),
+        (READY | {"replicas": 3}, False),
+        (READY | {"updatedReplicas": 1}, False),
+        (READY | {"availableReplicas": 1}, False),
+    ],
+)
+def test_the_addon_is_enabled_only_when_every_controller_of_this_version_is_ready(
+    files: Mapping[str, str], status: Mapping[str, int], healthy: bool
+) -> None:
+    live = live_deployment(**status)
+    assert controller_policy(files, "healthPolicy", "isHealth", live) is healthy
+    said = controller_policy(files, "customStatus", "message", live)
+    assert said.startswith(f"{status.get('availableReplicas', 0)} of 2 controllers are ready")
+    assert ("kubectl -n ops describe pods" in said) is not healthy
+
+
+def test_the_addon_itself_uses_none_of_its_definitions(files: Mapping[str, str]) -> None:
+    """`vela addon disable` refuses while an Application does, and counts the addon's own."""
+    application = compiled(files, "output", {})
+    used = {c["type"] for c in application["spec"]["components"]}
+    used |= {step["type"] for step in application["spec"]["workflow"]["steps"]}
+    delivered = {Path(p).stem for p in files if p.startswith("definitions/")}
+    assert used & delivered == set()
+
+
+def test_the_controllers_component_begins_with_its_deployment(files: Mapping[str, str]) -> None:
+    """Health is judged by the first object."""
+    first, *others = objects(compiled(files, "output", {}))["tandem-controller"]
+    assert first["kind"] == "Deployment"
+    assert "Deployment" not in [o["kind"] for o in others]
+
+
+@pytest.mark.parametrize("clusters", [None, ["a", "b"]])
+def test_enabling_waits_as_long_as_it_was_told_to(
+    files: Mapping[str, str], clusters: list[str] | None
+) -> None:
+    arguments = {"readyWithin": "90s"} | ({"clusters": clusters} if clusters else {})
+    (step,) = compiled(files, "output", arguments)["spec"]["workflow"]["steps"]
+    policies = ["clusters"] if clusters else []
+    assert step == {
+        "name": "install",
+        "type": "deploy",
+        "timeout": "90s",
+        "properties": {"policies": policies},
+    }
+
+
 def test_parameters_arrive(files: Mapping[str, str]) -> None:
     arguments = {"image": "mine", "replicas": 1, "namespace": "ops", "clusters": ["a", "b"]}
     application = compiled(files, "output", arguments)
@@ -141,7 +208,7 @@ def test_rights_are_stated_one_by_one(files: Mapping[str, str]) -> None:
 def test_the_notes_compile(files: Mapping[str, str]) -> None:
     text = files["parameter.cue"] + "\nparameter: {}\n" + files["NOTES.cue"]
     notes = msgspec.json.decode(cue.export(text, "notes"))
-    assert "kubectl -n vela-system rollout status deployment/tandem" in notes
+    assert "kubectl -n vela-system get deployment/tandem" in notes
 
 
 def test_the_readme_lists_every_parameter(files: Mapping[str, str]) -> None:
