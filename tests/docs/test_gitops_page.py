@@ -15,7 +15,7 @@ import yaml
 from tandem_controller import keys
 from tests.recorded import judges
 from tests.recorded.stage import STATES
-from tests.recorded.table import expected
+from tests.recorded.table import Obj, expected
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "gitops.md").read_text(encoding="utf-8")
@@ -27,7 +27,7 @@ def _commands() -> list[list[str]]:
     return [shlex.split(line) for block in blocks for line in block.splitlines()]
 
 
-def run_locally(words: list[str], body: dict[str, object], folder: Path) -> dict[str, object]:
+def run_locally(words: list[str], body: Obj, folder: Path) -> Obj:
     """Run a kubectl command on a file instead of a cluster."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
@@ -40,16 +40,16 @@ def run_locally(words: list[str], body: dict[str, object], folder: Path) -> dict
     rest = [word for word in rest if word not in names]
     command = [kubectl, *rest, "--local", "--filename", str(file), "--output", "json"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    changed: dict[str, object] = json.loads(done.stdout)
+    changed: Obj = json.loads(done.stdout)
     return changed
 
 
 def test_the_settings_are_added_to_those_of_argo_cd(tmp_path: Path) -> None:
     patch, _ = _commands()
-    own = {**CONFIG_MAP, "data": {"url": "https://argocd.example"}}
+    own: Obj = {**CONFIG_MAP, "data": {"url": "https://argocd.example"}}
     changed = run_locally(patch, own, tmp_path)
     added = yaml.safe_load((ROOT / "gitops" / "argocd-cm.yaml").read_text(encoding="utf-8"))
-    assert changed["data"] == {**own["data"], **added["data"]}  # type: ignore[dict-item]  # JSON
+    assert changed["data"] == {**own["data"], **added["data"]}
 
 
 def test_the_annotation_of_the_page_is_the_one_that_approves(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_the_annotation_of_the_page_is_the_one_that_approves(tmp_path: Path) -> 
     rollout = yaml.safe_load((STATES / "step-paused.yaml").read_text(encoding="utf-8"))["rollout"]
     changed = run_locally(annotate, rollout, tmp_path)
     before = rollout["metadata"]["annotations"]
-    added = changed["metadata"]["annotations"].items() - before.items()  # type: ignore[index]  # JSON
+    added = changed["metadata"]["annotations"].items() - before.items()
     ((key, value),) = added
     assert key == keys.APPROVE
     assert re.fullmatch(r"[0-9a-f]{10}/[0-9]+", value)
