@@ -211,7 +211,7 @@ def bare(obj: Obj) -> Obj:
 
 
 @given(beta_objects)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_beta_comes_back_exactly(obj: Obj) -> None:
     before = copy.deepcopy(obj)
     assert to_v1beta1(to_v1alpha1(obj)) == before
@@ -219,27 +219,27 @@ def test_beta_comes_back_exactly(obj: Obj) -> None:
 
 
 @given(alpha_objects)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_alpha_comes_back_exactly(obj: Obj) -> None:
     assert bare(to_v1alpha1(to_v1beta1(obj))) == bare(obj)
 
 
 @given(beta_objects)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_stored_object_is_stable_under_further_round_trips(obj: Obj) -> None:
     stored = to_v1alpha1(obj)
     assert to_v1alpha1(to_v1beta1(stored)) == stored
 
 
 @given(st.one_of(alpha_objects, beta_objects))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_conversion_to_the_own_version_changes_nothing(obj: Obj) -> None:
     convert = to_v1alpha1 if obj["apiVersion"].endswith("v1alpha1") else to_v1beta1
     assert convert(obj) == obj
 
 
 @given(beta_objects, st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_beta_survives_suspend_and_resume_by_kubevela(obj: Obj, resume: bool) -> None:
     stored = old_client(suspended(to_v1alpha1(obj)))
     if resume:
@@ -256,7 +256,7 @@ def unpaused(spec: Obj) -> Obj:
 
 
 @given(beta_objects, st.integers(0, 100))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_an_edit_of_alpha_wins_and_the_rest_is_kept(obj: Obj, weight: int) -> None:
     stored = to_v1alpha1(obj)
     steps = stored["spec"].get("strategy", {}).get("canary", {}).get("steps")

@@ -426,7 +426,7 @@ moves = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(moves)
 def test_never_do_two_act_at_once_whatever_the_network_does(
     moves: list[tuple[float, str, Net | str]],

@@ -23,7 +23,7 @@ adds = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(adds, st.integers(1, 4), st.floats(0, 5))
 def test_each_add_is_worked_on_afterwards_and_no_key_twice_at_once(
     adds: list[tuple[float, str, str, float, bool]], workers: int, seconds: float
