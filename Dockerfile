@@ -34,7 +34,7 @@ RUN rm -rf /usr/share/python-wheels /usr/local/bin/pip* /usr/local/bin/idle* \
         /var/cache/apt /var/lib/apt/lists /var/log/* \
     && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 COPY --from=build /opt/tandem /opt/tandem
-# Three quarters of the libraries' size are the official client's models, which the project never
+# More than half of the libraries' size are the official client's models, which the project never
 # uses (docs/decisions/0002); the imports below show that nothing else is gone.
 RUN find /opt/tandem/lib/python3*/site-packages/kubernetes -name '*.py' ! -name __init__.py \
         \( -path '*/client/models/*' -o -path '*/client/api/*' \) -delete

@@ -11,7 +11,7 @@ PYTEST := $(RUN) pytest
 # A real node needs Linux and root; what only it needs is built only then.
 REAL_NODE := $(shell [ "$$(uname -s)$$(id -u)" = Linux0 ] && echo --real-node)
 
-.PHONY: programs help demo test test-all test-kubevela check generate bench docs
+.PHONY: programs help demo test test-all test-kubevela check generate image bench docs
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,9 +47,13 @@ check: $(UV) ## Lint, format, types, borders, dependencies, stale generated file
 generate: $(UV) ## Make the definitions and the addon from blueprints
 	$(RUN) tandem generate
 
-bench: programs ## A release beside the floor of a bare PATCH loop; what the admission policies cost
+image: $(UV) ## Build the controller's image here, without a registry, and print where it lies
+	$(RUN) python -m devcluster image
+
+bench: programs ## A release beside the floor of a bare PATCH loop; what policies and processes cost
 	$(RUN) python -m bench.release
 	$(RUN) python -m bench.admission
+	$(RUN) python -m bench.resources
 
 docs: $(UV) ## Run every command that the documentation shows
 	$(PYTEST) tests/docs

@@ -85,6 +85,12 @@ class TandemProcess:
         return f"{host}:{port}"
 
     @property
+    def pid(self) -> int:
+        """The id of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def died(self) -> bool:
         """Whether it ended by itself."""
         return self._process is not None and self._process.poll() is not None

@@ -88,6 +88,8 @@ def api_server(layout: Layout, ports: Ports, options: Options) -> Command:
             "--kubelet-preferred-address-types=InternalIP",
             f"--token-auth-file={pki / 'tokens.csv'}",
             "--authorization-mode=Node,RBAC",
+            # OpenShift has it on: who blocks an owner's deletion needs rights on the owner.
+            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={pki / 'sa.key'}",
             f"--service-account-signing-key-file={pki / 'sa.key'}",

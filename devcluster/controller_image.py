@@ -37,6 +37,7 @@ _BOOTSTRAP = (
 )
 """Makes the base; the archive's name follows."""
 
+_KEPT = 3
 _BASE_NAME = "localhost/tandem-base"
 _AUTHORITIES = Path("/etc/ssl/certs")
 _GOES_IN = ("Dockerfile", ".dockerignore", "pyproject.toml", "uv.lock")
@@ -61,6 +62,7 @@ def archive(say: Say = to_stderr) -> Path:
             base = _base(say)
             with timed("Building the controller's image", say):
                 _build(base, path)
+            _forget_old(path.parent.parent)
     return path
 
 
@@ -73,16 +75,24 @@ def load(layout: Layout, say: Say = to_stderr) -> str:
 def fingerprint() -> str:
     """Name all that goes into the image: equal names, equal images."""
     digest = hashlib.sha256(" ".join(_BOOTSTRAP).encode())
-    for file in _content():
+    for file in content():
         digest.update(f"\0{file.relative_to(ROOT)}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _content() -> Iterator[Path]:
+def content() -> Iterator[Path]:
+    """Return every file of the work tree that the image is made of."""
     yield from (ROOT / name for name in (*_GOES_IN, *_BUILT))
     sources = sorted((ROOT / "controller" / "tandem_controller").rglob("*"))
     yield from (f for f in sources if f.is_file() and "__pycache__" not in f.parts)
+
+
+def _forget_old(folder: Path) -> None:
+    """Keep the images of a few work trees, not one of every edit."""
+    archives = sorted(folder.glob("*/controller.tar"), key=lambda file: file.stat().st_mtime)
+    for old in archives[:-_KEPT]:
+        old.unlink(missing_ok=True)
 
 
 def _base(say: Say) -> Path:

@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from tandem_controller import names
 from tandem_controller.act import Actor
 from tandem_controller.caches import Caches
 from tandem_controller.effect import Kind
@@ -37,7 +38,6 @@ from tandem_controller.signals import on_stop_signal
 from tandem_controller.telemetry import Health, Metrics, health_app
 
 COMPONENT = "tandem-controller"
-LEASE_NAME = "tandem-controller"
 FLUSH_SECONDS = 3.0
 """How long the last Events may take to be written at the end."""
 
@@ -91,7 +91,7 @@ class _Replica:
         self._elector = LeaderElector(
             client,
             namespace=settings.namespace,
-            name=LEASE_NAME,
+            name=names.LEASE,
             identity=_identity(),
             times=settings.lease,
             on_leading=self._metrics.leader.set,

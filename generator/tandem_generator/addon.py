@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from tandem_controller import names
+from tandem_controller.api import crd
 from tandem_generator import cuetext, source
 from tandem_generator.blueprint import DnsLabel, Version
 from tandem_generator.definitions import Generated
@@ -71,6 +73,11 @@ class Manifest(msgspec.Struct, frozen=True):
     def kind(self) -> str:
         """The object's kind."""
         return str(self.body["kind"])
+
+    @property
+    def is_binding(self) -> bool:
+        """Whether it binds a policy to what the policy judges."""
+        return self.kind.endswith("Binding")
 
 
 class Monitoring(msgspec.Struct, frozen=True):
@@ -134,8 +141,11 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "definitions": inputs.definitions,
         "admission": inputs.admission,
         "mutating": any(m.kind.startswith("Mutating") for m in inputs.admission),
-        "crd_names": [m.name for m in inputs.crds],
-        "admission_names": sorted({metadata.name, *(m.name for m in inputs.admission)}),
+        "rollout_crd": crd.ROLLOUT_CRD,
+        "policy_names": [m.name for m in inputs.admission if not m.is_binding],
+        "binding_names": [m.name for m in inputs.admission if m.is_binding],
+        "lease_name": names.LEASE,
+        "secret_name": names.WEBHOOK_SECRET,
         "rules": inputs.monitoring.rules,
         "dashboard": msgspec.json.encode(inputs.monitoring.dashboard).decode(),
         "example": inputs.example,

@@ -66,7 +66,7 @@ async def _apply_all(client: Client, made: Iterable[Obj]) -> None:
 
 
 def _established(crd: Obj | None) -> bool:
-    conditions = (crd or {}).get("status", {}).get("conditions", ())
+    conditions = (crd or {}).get("status", {}).get("conditions") or ()
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 

@@ -14,9 +14,11 @@ from tandem_controller.install import install
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
+from tests.cluster.account import ACCOUNT, restrict
 from tests.cluster.bed import NAMESPACES, Bed
+from tests.cluster.rights import refused
 
-CONTROLLER_USER = "tandem-controller"
+CONTROLLER_USER = ACCOUNT
 WEBHOOKS = Resource(
     "admissionregistration.k8s.io",
     "v1",
@@ -33,6 +35,8 @@ def tandem(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
     with DevCluster("tandem", state_dir=folder) as cluster:
         asyncio.run(_install(cluster))
         yield cluster
+        missing = refused(cluster.audit_log, CONTROLLER_USER)
+    assert missing == set(), "the addon's roles lack what a test made Tandem ask for"
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +67,7 @@ async def _install(cluster: DevCluster) -> None:
     client = await Client.connect(kubeconfig=cluster.kubeconfig, user_agent="test")
     try:
         await install(client, writers=[CONTROLLER_USER])
+        await restrict(client, cluster)
     finally:
         await client.close()
 

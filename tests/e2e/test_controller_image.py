@@ -30,6 +30,7 @@ pytestmark = [
 
 USER_ID = 10001
 REPLICAS = 2
+PROGRAM = b"/opt/tandem/bin/tandem-controller\0"
 FORBIDDEN_PROGRAMS = {"cc", "gcc", "g++", "clang", "make", "pip", "pip3", "uv", "easy_install"}
 FORBIDDEN_PACKAGES = {
     *("jinja2", "pip", "rich", "ruamel", "setuptools", "tandem_cli", "tandem_generator", "typer"),
@@ -115,7 +116,7 @@ async def test_no_container_was_restarted(bed: ShopBed) -> None:
 @pytest.mark.usefixtures("own_node")
 def test_the_processes_have_no_rights_and_cannot_write_their_root() -> None:
     """As the kernel tells it, whatever the pod's manifest says."""
-    found = [p for p in Path("/proc").glob("[0-9]*") if b"tandem-controller\0" in _command(p)]
+    found = [process for process in Path("/proc").glob("[0-9]*") if PROGRAM in _command(process)]
     assert len(found) == 2 * REPLICAS
     for process in found:
         status = dict(
@@ -133,7 +134,7 @@ def test_the_processes_have_no_rights_and_cannot_write_their_root() -> None:
 
 def _command(process: Path) -> bytes:
     try:
-        return (process / "cmdline").read_bytes().replace(b"/opt/tandem/bin/", b"")
+        return (process / "cmdline").read_bytes()
     except OSError:
         return b""
 

@@ -205,6 +205,20 @@ def test_rights_are_stated_one_by_one(files: Mapping[str, str]) -> None:
     assert cluster_secrets == []
 
 
+@pytest.mark.parametrize("secrets", [True, False])
+def test_secrets_of_others_are_left_alone_on_request(
+    files: Mapping[str, str], secrets: bool
+) -> None:
+    made = objects(compiled(files, "output", {"secrets": secrets}))["tandem-rbac"]
+    (role,) = (o for o in made if o["kind"] == "ClusterRole")
+    assert any("secrets" in rule["resources"] for rule in role["rules"]) is secrets
+    (own,) = (o for o in made if o["kind"] == "Role")
+    assert [r.get("resourceNames") for r in own["rules"] if "secrets" in r["resources"]] == [
+        None,  # a create cannot be limited to a name
+        ["tandem-webhook-certificates"],
+    ]
+
+
 def test_the_notes_compile(files: Mapping[str, str]) -> None:
     text = files["parameter.cue"] + "\nparameter: {}\n" + files["NOTES.cue"]
     notes = msgspec.json.decode(cue.export(text, "notes"))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from tandem_controller import names
 from tandem_controller.decide.admission.application import NO_CHECKPOINT, Checkpoint, Mode
 from tandem_controller.install import install_policies
 from tandem_controller.kube.client import Client
@@ -47,7 +48,7 @@ class WebhookSettings:
     kubeconfig: Path | None = None
     context: str | None = None
     namespace: str = "vela-system"
-    secret: str = "tandem-webhook-certificates"
+    secret: str = names.WEBHOOK_SECRET
     service: str = "tandem-webhook"
     service_port: int = 443
     url: str = ""
