@@ -72,7 +72,8 @@ async def _established(client: Client, name: str) -> None:
     """Wait for the condition `Established`, which a CRD gets within a moment."""
     while True:
         crd = msgspec.json.decode(await client.get(CRD, name))
-        conditions = crd.get("status", {}).get("conditions", ())
+        # A new CRD has null for conditions, until the first is written.
+        conditions = crd.get("status", {}).get("conditions") or ()
         if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
             return
         await asyncio.sleep(0.05)
