@@ -7,6 +7,7 @@ Deployment that misses its ReplicaSet would otherwise make a new one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,9 +19,11 @@ from tandem_controller import keys
 from tandem_controller.effect import Kind
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client
+from tandem_controller.kube.wait import wait_for
 from tandem_controller.ownership import STORAGE_VERSION
 from tandem_controller.snapshot import canary_name
 
+SEEN_SECONDS = 60.0
 REPLICA_SETS = WATCHED[Kind.REPLICA_SET].resource
 
 
@@ -32,19 +35,45 @@ async def take_over(client: Client, takeover: Obj) -> None:
 
 
 async def hand_over(client: Client, namespace: str, old: str, new: Obj) -> None:
-    """Hand the ReplicaSets of the Deployment `old` to the Deployment `new`, and delete `old`."""
+    """Hand the ReplicaSets of the Deployment `old` to the Deployment `new`, and delete `old`.
+
+    Nothing is assumed of the Deployment controller: it has to have seen the pause before a
+    ReplicaSet leaves, and the ReplicaSet in its new place before the pause ends.
+    """
     live = await get(client, DEPLOYMENTS, old, namespace)
     if live is not None:
         body: Obj = {"metadata": {"finalizers": None}, "spec": {"paused": True}}
         await writing.patch(client, DEPLOYMENTS, old, namespace, body)
+        await _until(client, namespace, old, _seen)
     paused = {**new, "spec": {**new["spec"], "paused": True}}
     await writing.ensure(client, DEPLOYMENTS, paused)
     name = new["metadata"]["name"]
     owner = await get(client, DEPLOYMENTS, name, namespace)
     if live is not None and owner is not None:
         await _move(client, namespace, live["metadata"]["uid"], owner)
-        await writing.remove(client, DEPLOYMENTS, old, namespace)
+    await _until(client, namespace, name, _complete)
+    await writing.remove(client, DEPLOYMENTS, old, namespace)
     await writing.patch(client, DEPLOYMENTS, name, namespace, {"spec": {"paused": None}})
+
+
+async def _until(
+    client: Client, namespace: str, name: str, wanted: Callable[[Obj | None], bool]
+) -> None:
+    await wait_for(client, DEPLOYMENTS, name, namespace, wanted, seconds=SEEN_SECONDS)
+
+
+def _seen(deployment: Obj | None) -> bool:
+    """Whether its controller has seen the last write."""
+    status = (deployment or {}).get("status") or {}
+    generation = (deployment or {}).get("metadata", {}).get("generation", 0)
+    return bool(status.get("observedGeneration", 0) >= generation)
+
+
+def _complete(deployment: Obj | None) -> bool:
+    """Whether its controller knows of the pods that it is to have."""
+    status = (deployment or {}).get("status") or {}
+    wanted = (deployment or {}).get("spec", {}).get("replicas", 1)
+    return _seen(deployment) and status.get("updatedReplicas", 0) == wanted
 
 
 async def _move(client: Client, namespace: str, old_uid: str, owner: Obj) -> None:
