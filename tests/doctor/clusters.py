@@ -17,6 +17,7 @@ from tandem_controller.webhooks.certificates import renewed
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NAMESPACE = "vela-system"
 TEMPLATE = {"spec": {"containers": [{"name": "business", "image": "shop:v1"}]}}
+_CRDS = tuple(crds().values())
 BUNDLE = renewed(None, ["tandem.vela-system.svc"], NOW)
 AUTHORITY = base64.b64encode(BUNDLE.ca).decode()
 SERVICE = {"namespace": NAMESPACE, "name": "tandem", "port": 443, "path": "/x"}
@@ -26,7 +27,7 @@ def well(**more: list[Obj]) -> Cluster:
     """Return a cluster in which all is well, with further objects by kind."""
     objects: dict[str, list[Obj]] = {
         "Lease": [lease("tandem-controller", NAMESPACE)],
-        "CustomResourceDefinition": [copy.deepcopy(crd) for crd in crds().values()],
+        "CustomResourceDefinition": [copy.deepcopy(crd) for crd in _CRDS],
         "Deployment": [tandem("0.1.0")],
         "EndpointSlice": [endpoints(ready=True)],
         "Secret": [secret()],

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tandem_cli.doctor.checks import examine
 from tandem_cli.doctor.finding import Cluster, Severity
+from tandem_cli.doctor.releases import withheld_long
 from tandem_controller import keys
 from tandem_controller.api import kruise
+from tandem_controller.effect import Kind
+from tests.cli import holding
 from tests.doctor import clusters
 from tests.doctor.clusters import NOW, application, deployment, named, rollout, well
 
@@ -270,3 +275,26 @@ def test_the_way_out_of_a_left_over_is_the_one_command() -> None:
     (found,) = examine(well(Deployment=[deployment("shop", paused=True, annotations=PAUSED)]))
     assert found.severity is Severity.PROBLEM
     assert found.remedy == "kubectl -n demo rollout resume deployment/shop"
+
+
+@pytest.mark.parametrize(("days", "found"), [(6, []), (9, ["tandem accept shop -n demo"])])
+def test_a_version_that_is_held_for_long_is_told(days: int, found: list[str]) -> None:
+    stable = holding.record("v1", "v1", holding.attempt(0, "Completed"))
+    waiting = holding.record("v2", "v1", held=holding.hold(1))
+    body = deployment("shop", uid=holding.uid())
+    body["spec"]["template"] = holding.template("v1", "v1")
+    cluster = clusters.cluster(
+        {k: list(v) for k, v in well().objects.items()},
+        now=holding.at(0) + timedelta(days=days),
+        unread={"Lease": "no"},
+    )
+    caches = clusters.caches_of({"Deployment": (body,), "Rollout": (rollout("shop"),)})
+    labels = {keys.RECORD_ROLLOUT: "shop"}
+    caches.stores[Kind.RELEASE_RECORD].replace_all(
+        [
+            structs.replace(r, metadata=structs.replace(r.metadata, labels=labels))
+            for r in (stable, waiting)
+        ]
+    )
+    found_now = list(withheld_long(replace(cluster, caches=caches)))
+    assert [f.remedy for f in found_now] == found
