@@ -13,6 +13,7 @@ from msgspec import structs
 
 from tandem_cli.doctor.checks import examine
 from tandem_cli.doctor.finding import Cluster, Severity
+from tandem_cli.doctor.look import caches_of
 from tandem_cli.doctor.releases import withheld_long
 from tandem_controller import keys
 from tandem_controller.api import kruise
@@ -288,7 +289,7 @@ def test_a_version_that_is_held_for_long_is_told(days: int, found: list[str]) ->
         now=holding.at(0) + timedelta(days=days),
         unread={"Lease": "no"},
     )
-    caches = clusters.caches_of({"Deployment": (body,), "Rollout": (rollout("shop"),)})
+    caches = caches_of({"Deployment": (body,), "Rollout": (rollout("shop"),)})
     labels = {keys.RECORD_ROLLOUT: "shop"}
     caches.stores[Kind.RELEASE_RECORD].replace_all(
         [

@@ -36,6 +36,7 @@ from tandem_controller.webhooks.registration import own_user
 
 STOP_SECONDS = 120.0
 _LOOK_AGAIN_SECONDS = 0.5
+SERVICES, INGRESSES = (WATCHED[kind].resource for kind in (Kind.SERVICE, Kind.INGRESS))
 RECORDS = WATCHED[Kind.RELEASE_RECORD].resource
 
 Say = Callable[[str], None]
@@ -142,6 +143,8 @@ async def _drop_validating(client: Client, namespace: str) -> None:
 
 async def _store(client: Client, namespace: str) -> None:
     del namespace
+    for resource in (SERVICES, INGRESSES, BATCH_RELEASES):
+        await writing.restate_owners(client, resource)
     await writing.store_as(client, "v1alpha1")
     await writing.put_ours(client)
     await install_crds(client)

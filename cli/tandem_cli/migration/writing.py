@@ -19,6 +19,7 @@ from tandem_cli.migration.crds import (
     transition,
 )
 from tandem_cli.migration.record import FIELD_MANAGER
+from tandem_controller.api.conversion import V1ALPHA1, V1BETA1
 from tandem_controller.api.crd import ROLLOUT_CRD, crds
 from tandem_controller.install import CRD
 from tandem_controller.kube.client import Client, PatchType
@@ -143,10 +144,29 @@ async def patch(
     namespace: str | None,
     body: Mapping[str, Any],
 ) -> None:
-    """Merge-patch an object."""
-    await client.patch(
-        resource, name, body, namespace, patch_type=PatchType.MERGE, field_manager=FIELD_MANAGER
-    )
+    """Merge-patch an object; again while a webhook is asked that was taken away already.
+
+    Raises:
+        ApiError: when it still fails after a while.
+    """
+    clock = asyncio.get_running_loop().time
+    until = clock() + SERVED_SECONDS
+    while True:
+        try:
+            await client.patch(
+                resource,
+                name,
+                body,
+                namespace,
+                patch_type=PatchType.MERGE,
+                field_manager=FIELD_MANAGER,
+            )
+        except Unavailable:
+            if clock() > until:
+                raise
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        else:
+            return
 
 
 async def set_status(
@@ -169,3 +189,22 @@ async def put_ours(client: Client) -> None:
     live = await get(client, CRD, ROLLOUT_CRD)
     if live is None or not is_ours(live):
         await replace_crd(client, crds()[ROLLOUT_CRD])
+
+
+async def restate_owners(client: Client, resource: Resource) -> None:
+    """Have what Rollouts own name them as v1alpha1, which is served throughout.
+
+    While v1beta1 is not served, garbage collection finds no owner there and deletes (seen).
+    """
+    for obj in (await read(client, resource)).items:
+        owners = obj["metadata"].get("ownerReferences") or []
+        changed = [_as_v1alpha1(owner) for owner in owners]
+        if changed != owners:
+            body = {"metadata": {"ownerReferences": changed}}
+            metadata = obj["metadata"]
+            await patch(client, resource, metadata["name"], metadata["namespace"], body)
+
+
+def _as_v1alpha1(owner: Obj) -> Obj:
+    theirs = owner["kind"] == "Rollout" and owner["apiVersion"] == V1BETA1
+    return {**owner, "apiVersion": V1ALPHA1} if theirs else owner
