@@ -23,6 +23,11 @@ VERBS = {
     "accept": ("tandem_cli.accept", "Release a platform change that is held."),
     "retry": ("tandem_cli.retry", "Release a version again that was rolled back."),
     "platform": ("tandem_cli.platform.commands", "Roll a platform version out in waves."),
+    "doctor": (
+        "tandem_cli.doctor.commands",
+        "Find what is wrong around releases, and the way out.",
+    ),
+    "migrate": ("tandem_cli.migration.commands", "Move a cluster from Kruise Rollouts to Tandem."),
     "generate": ("tandem_cli.generate", "Make the definitions and the addon from blueprints."),
     "lint": ("tandem_cli.lint", "Find images and containers that definitions fix."),
     "decouple": ("tandem_cli.decouple", "Make parameters of the images that a definition fixes."),

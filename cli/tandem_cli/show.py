@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 from tandem_cli.view import Summary, Version
@@ -27,6 +27,14 @@ def plain_table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=False)
     return table
+
+
+def lines(what: RenderableType) -> list[str]:
+    """Return what is printed, line by line: Rich pads each row to the table's width."""
+    printer = console()
+    with printer.capture() as printed:
+        printer.print(what)
+    return [row.rstrip() for row in printed.get().splitlines()]
 
 
 def summary_table(summaries: Iterable[Summary], *, wide: bool, with_namespace: bool) -> Table:

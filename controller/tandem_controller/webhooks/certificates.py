@@ -101,6 +101,14 @@ def next_look(bundle: Bundle, now: datetime) -> datetime:
     return max(now, min(map(_renewal_time, certificates)))
 
 
+def end_of(pem: bytes) -> datetime | None:
+    """Return when the first certificate of a PEM text ends; None where it holds none."""
+    try:
+        return x509.load_pem_x509_certificates(pem)[0].not_valid_after_utc
+    except ValueError:
+        return None
+
+
 def _made_anew(bundle: Bundle | None, names: Sequence[str], now: datetime) -> Bundle:
     authority, ca_key = _make_authority(now)
     cert, key = _make_leaf(authority, ca_key, names, now)

@@ -1,0 +1,1 @@
+"""From another controller of the Rollout API to Tandem, and back."""
