@@ -9,8 +9,9 @@ from typing import Any
 
 from tandem_cli.cluster_objects import Obj
 from tandem_cli.doctor.finding import Cluster
-from tandem_cli.doctor.installation import CONFIGURATIONS, POLICY_KINDS, SECRET
+from tandem_cli.doctor.installation import CONFIGURATIONS, POLICY_KINDS
 from tandem_cli.doctor.look import caches_of
+from tandem_controller import names
 from tandem_controller.api.crd import crds
 from tandem_controller.webhooks.certificates import renewed
 
@@ -127,7 +128,7 @@ def secret() -> Obj:
     """Return the Secret of the webhook's certificates."""
     data = {"ca.crt": BUNDLE.ca, "tls.crt": BUNDLE.cert}
     encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
-    return named(SECRET, "Secret", NAMESPACE, data=encoded)
+    return named(names.WEBHOOK_SECRET, "Secret", NAMESPACE, data=encoded)
 
 
 def application(name: str, *traits: str, published: bool = True, **properties: Any) -> Obj:  # noqa: ANN401

@@ -10,12 +10,11 @@ from typing import Any
 from tandem_cli.cluster_objects import Obj
 from tandem_cli.doctor.finding import Cluster, Finding, Severity
 from tandem_cli.migration.crds import is_ours
+from tandem_controller import names
 from tandem_controller.api import kruise
 from tandem_controller.api.crd import ROLLOUT_CRD, crds
-from tandem_controller.app import LEASE_NAME
 from tandem_controller.webhooks.certificates import end_of
 
-SECRET = "tandem-webhook-certificates"
 OLD_POLICIES = ("tandem-hold", "tandem-take-over")
 POLICY = "tandem-workload"
 POLICY_KINDS = (
@@ -58,13 +57,13 @@ def controller(cluster: Cluster) -> Iterator[Finding]:
     """Nothing moves without a replica that holds the Lease."""
     if not cluster.known("Lease"):
         return
-    lease = cluster.one("Lease", LEASE_NAME, cluster.namespace)
+    lease = cluster.one("Lease", names.LEASE, cluster.namespace)
     if lease is not None and kruise.is_held(lease, cluster.now):
         return
     what = "has run out" if lease else "does not exist"
     yield problem(
         "controller",
-        f"Lease {cluster.namespace}/{LEASE_NAME}",
+        f"Lease {cluster.namespace}/{names.LEASE}",
         f"the Lease {what}: no controller acts, so releases stand where they are",
         f"kubectl -n {cluster.namespace} get deployment,pods -l {_APP_LABEL}=tandem",
     )
@@ -190,7 +189,8 @@ def webhooks(cluster: Cluster) -> Iterator[Finding]:
             yield problem(
                 "webhooks",
                 obj,
-                f"it trusts another authority than Secret {cluster.namespace}/{SECRET} holds",
+                "it trusts another authority than Secret "
+                f"{cluster.namespace}/{names.WEBHOOK_SECRET} holds",
                 f"kubectl -n {cluster.namespace} rollout restart deployment tandem",
             )
 
@@ -245,14 +245,14 @@ def certificate(cluster: Cluster) -> Iterator[Finding]:
         if ends is not None and ends <= cluster.now:
             yield problem(
                 "certificate",
-                f"Secret {cluster.namespace}/{SECRET}",
+                f"Secret {cluster.namespace}/{names.WEBHOOK_SECRET}",
                 f"{key} ended on {ends:%Y-%m-%d}",
                 f"kubectl -n {cluster.namespace} rollout restart deployment tandem",
             )
 
 
 def _secret(cluster: Cluster) -> dict[str, str]:
-    found = cluster.one("Secret", SECRET, cluster.namespace)
+    found = cluster.one("Secret", names.WEBHOOK_SECRET, cluster.namespace)
     return dict((found or {}).get("data") or {})
 
 

@@ -9,8 +9,9 @@ import msgspec
 
 from tandem_cli.cluster_objects import Found, Obj, get, read
 from tandem_cli.doctor.finding import Cluster
-from tandem_cli.doctor.installation import CONFIGURATIONS, POLICY_KINDS, SECRET
+from tandem_cli.doctor.installation import CONFIGURATIONS, POLICY_KINDS
 from tandem_cli.migration.inventory import ADMISSION
+from tandem_controller import names
 from tandem_controller.api.conversion import UnknownVersionError, rollout_of
 from tandem_controller.caches import Caches
 from tandem_controller.effect import Kind
@@ -60,7 +61,7 @@ async def look(client: Client, namespace: str) -> Cluster:
     unread = {f.resource.kind: f.refused for f in found if f.refused}
     objects = {f.resource.kind: f.items for f in found}
     try:
-        secret = await get(client, _SECRETS, SECRET, namespace)
+        secret = await get(client, _SECRETS, names.WEBHOOK_SECRET, namespace)
         objects["Secret"] = (secret,) if secret else ()
     except Forbidden as error:
         unread["Secret"] = error.message

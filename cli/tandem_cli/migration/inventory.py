@@ -18,11 +18,10 @@ from tandem_cli.migration.crds import (
     storage_version,
     truly,
 )
-from tandem_controller import keys
+from tandem_controller import keys, names
 from tandem_controller.api import kruise
 from tandem_controller.api.conversion import rollout_of
 from tandem_controller.api.crd import ROLLOUT_CRD
-from tandem_controller.app import LEASE_NAME
 from tandem_controller.caches import Caches
 from tandem_controller.effect import Kind
 from tandem_controller.install import CRD
@@ -134,7 +133,7 @@ async def observe(client: Client, namespace: str) -> Inventory:
         batch_releases=await _batch_releases(reader, batch_crd),
         traits=await reader.all(TRAITS),
         record=await get(client, CONFIG_MAPS, RECORD_NAME, namespace),
-        tandem_lease=await get(client, LEASE, LEASE_NAME, namespace),
+        tandem_lease=await get(client, LEASE, names.LEASE, namespace),
         policies=await reader.one(policy, "tandem-workload") is not None,
         caches=await _caches(reader, raw),
         unread=tuple(reader.unread),
