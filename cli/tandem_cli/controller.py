@@ -31,7 +31,7 @@ def run(
         str, typer.Option(help="Where Lease and certificates are kept")
     ] = "vela-system",
     watch_namespace: Annotated[
-        str | None, typer.Option(help="Only this namespace; default: all")
+        list[str] | None, typer.Option(help="Only this namespace; repeatable; default: all")
     ] = None,
     health_address: Annotated[str, typer.Option(help="Address of probes and metrics")] = "0.0.0.0",
     health_port: Annotated[
@@ -51,7 +51,7 @@ def run(
         kubeconfig=kubeconfig,
         context=context,
         namespace=namespace,
-        watch_namespace=watch_namespace,
+        watch_namespaces=frozenset(watch_namespace or ()),
         health_address=health_address,
         health_port=health_port,
     )
@@ -90,6 +90,9 @@ def webhook(
         list[str] | None,
         typer.Option(help="Name pattern of properties of the platform part; repeatable"),
     ] = None,
+    watch_namespace: Annotated[
+        list[str] | None, typer.Option(help="Only this namespace; repeatable; default: all")
+    ] = None,
     drain_seconds: Annotated[
         float, typer.Option(help="How long to go on answering after SIGTERM")
     ] = 10.0,
@@ -111,6 +114,7 @@ def webhook(
         host=host,
         port=port,
         writers=frozenset(writer or ()),
+        watch_namespaces=frozenset(watch_namespace or ()),
         drain_seconds=drain_seconds,
         checkpoint=Checkpoint(
             mode=checkpoint,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import msgspec
 
 from tandem_controller.kube.client import Client
-from tandem_controller.kube.errors import NotFound
+from tandem_controller.kube.errors import Gone, NotFound
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.watch_stream import WatchEventType
 
@@ -53,14 +53,16 @@ async def wait_for(
                     timeout_seconds=60,
                     field_selector=f"metadata.name={name}",
                 )
-                async with aclosing(watch) as events:
-                    async for event in events:
-                        if event.type is WatchEventType.BOOKMARK:
-                            continue
-                        gone = event.type is WatchEventType.DELETED
-                        last = None if gone else msgspec.json.decode(event.object)
-                        if wanted(last):
-                            return last
+                # 410: the version is too old, as after a change of the kind's CRD. Read anew.
+                with suppress(Gone):
+                    async with aclosing(watch) as events:
+                        async for event in events:
+                            if event.type is WatchEventType.BOOKMARK:
+                                continue
+                            deleted = event.type is WatchEventType.DELETED
+                            last = None if deleted else msgspec.json.decode(event.object)
+                            if wanted(last):
+                                return last
     except TimeoutError:
         raise StillNotSo(resource, name, seconds, last) from None
 
