@@ -31,7 +31,7 @@ DEFINITIONS = {
 }
 # KubeVela's default is 5 min; what it re-applies and judges anew at that pace is what tests see.
 RESYNC_SECONDS = 15
-VELA_SECONDS = 120
+VELA_SECONDS = 300
 
 
 class KubeVela:
