@@ -56,7 +56,8 @@ class Settings:
     context: str | None = None
     namespace: str = "vela-system"
     """Where Lease and certificate Secret live."""
-    watch_namespace: str | None = None
+    watch_namespaces: frozenset[str] = frozenset()
+    """Only Rollouts of these are looked at; of all namespaces where none are named."""
     health_address: str = "0.0.0.0"
     health_port: int = 8080
     workers: int = 4
@@ -124,14 +125,14 @@ class _Replica:
         yield self._elector.run(self._lead)
 
     def _reflector(self, kind: Kind) -> Reflector[Any]:
-        watched = WATCHED[kind]
+        watched, only = WATCHED[kind], self._settings.watch_namespaces
         return Reflector(
             self._client,
             watched.resource,
             decode=watched.decode,
             store=self._caches.stores[kind],
             on_change=self._on_change(kind),
-            namespace=self._settings.watch_namespace,
+            namespace=next(iter(only)) if len(only) == 1 else None,
             absent_retry_seconds=OWN_KIND_SECONDS if kind in OWN_KINDS else ABSENT_RETRY_SECONDS,
             hooks=ReflectorHooks(
                 on_retry=lambda _error, _seconds: self._metrics.watch_retries.labels(kind).inc()
@@ -143,9 +144,15 @@ class _Replica:
             for obj in (old, new):
                 if obj is not None:
                     for key in self._caches.concerned(kind, obj):
-                        self._queue.add(key)
+                        self._add(key)
 
         return changed
+
+    def _add(self, key: Key) -> None:
+        """Have a Rollout looked at, unless its namespace is somebody else's."""
+        only = self._settings.watch_namespaces
+        if not only or key.namespace in only:
+            self._queue.add(key)
 
     async def _become_ready(self) -> None:
         await self._synced()
@@ -170,7 +177,7 @@ class _Replica:
             metrics=self._metrics,
         )
         for rollout in self._caches.stores[Kind.ROLLOUT].list():
-            self._queue.add(Key(rollout.metadata.namespace, rollout.metadata.name))
+            self._add(Key(rollout.metadata.namespace, rollout.metadata.name))
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._settings.workers):
                 workers.create_task(reconciler.work())

@@ -54,7 +54,7 @@ def _run(given: argparse.Namespace) -> int:
         kubeconfig=given.kubeconfig,
         context=given.context,
         namespace=given.namespace,
-        watch_namespace=given.watch_namespace,
+        watch_namespaces=frozenset(given.watch_namespace),
         health_address=given.health_address,
         health_port=given.health_port,
     )
@@ -76,6 +76,7 @@ def _webhook(given: argparse.Namespace) -> int:
         host=given.host,
         port=given.port,
         writers=frozenset(given.writer),
+        watch_namespaces=frozenset(given.watch_namespace),
         drain_seconds=given.drain_seconds,
         checkpoint=Checkpoint(
             mode=Mode(given.checkpoint),
@@ -96,13 +97,14 @@ def _common_options(verb: argparse.ArgumentParser) -> None:
     add("--kubeconfig", type=Path, metavar="FILE", help=where)
     add("--context", metavar="NAME", help="context of the kubeconfig")
     add("--namespace", default="vela-system", help="where Lease and certificate are kept")
+    watched = "only this namespace; repeatable; default: all"
+    add("--watch-namespace", action="append", default=[], metavar="NAME", help=watched)
     add("--log-format", choices=("json", "text"), default="json")
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
 
 
 def _run_options(verb: argparse.ArgumentParser) -> None:
     add = verb.add_argument
-    add("--watch-namespace", metavar="NAME", help="only this namespace; default: all")
     add("--health-address", default="0.0.0.0", help="address of probes and metrics")
     port = "port of probes and metrics; 0: any free one"
     add("--health-port", type=int, default=8080, metavar="PORT", help=port)

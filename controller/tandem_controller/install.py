@@ -19,6 +19,7 @@ from tandem_controller.api.guard import (
     mutating_policies,
     validating_policies,
 )
+from tandem_controller.api.watched import policy_within
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.errors import NotFound
 from tandem_controller.kube.resource import Resource
@@ -88,21 +89,35 @@ async def install(client: Client, *, writers: Collection[str]) -> None:
     await install_policies(client, writers)
 
 
-async def install_policies(client: Client, writers: Collection[str]) -> str | None:
-    """Apply the admission policies that this cluster can have.
+async def install_policies(
+    client: Client,
+    writers: Collection[str],
+    owners: Collection[Mapping[str, str]] = (),
+    namespaces: Collection[str] = (),
+) -> str | None:
+    """Apply the admission policies that this cluster can have; they go with their owners.
+
+    They are for these namespaces, or for all where none are named.
 
     Returns:
         The served version of MutatingAdmissionPolicy, or None where only the validating
         ones could be installed: then a template change is refused while no Tandem runs.
     """
     for policy in validating_policies(writers):
-        await apply(client, guard_resource(policy), policy)
+        mine = owned(policy_within(policy, namespaces), owners)
+        await apply(client, guard_resource(mine), mine)
     for version in MUTATING_VERSIONS:
         if "mutatingadmissionpolicies" in await client.server_resources(GROUP, version):
             for policy in mutating_policies(writers, version):
-                await apply(client, guard_resource(policy), policy)
+                mine = owned(policy_within(policy, namespaces), owners)
+                await apply(client, guard_resource(mine), mine)
             return version
     return None
+
+
+def owned(body: Mapping[str, Any], owners: Collection[Mapping[str, str]]) -> dict[str, Any]:
+    """Return an object that is collected with its owners; without any, it stays."""
+    return {**body, "metadata": {**body["metadata"], "ownerReferences": list(owners)}}
 
 
 def guard_resource(body: Mapping[str, Any]) -> Resource:

@@ -34,6 +34,9 @@ _TEMPLATES = {
     "resources/monitoring-scrape.cue": "resources/monitoring-scrape.cue.j2",
     "resources/monitoring-dashboard.cue": "resources/monitoring-dashboard.cue.j2",
 }
+_EVERYWHERE = re.compile(r'operator: "NotIn"(\s+)values: \["kube-system"\]')
+"""The files match everywhere; the addon's parameter may say otherwise."""
+
 _USAGE = re.compile(r"^\t// \+usage=(.+)\n\t(\w+)\??: (.+)$", re.MULTILINE)
 
 
@@ -163,6 +166,7 @@ def _object(group: str, manifest: Manifest, metadata: Metadata) -> str:
         "body": manifest.body,
     }
     text = cuetext.render("addon/resources/object.cue.j2", values)
+    text = _EVERYWHERE.sub(r"operator: _watched.operator\1values: _watched.values", text)
     return text.replace(*_controllers_user(metadata.name))
 
 

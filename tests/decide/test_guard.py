@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tandem_controller.api.guard import mutating_policies, validating_policies
+from tandem_controller.api.watched import policy_within, selector, webhooks_within
 
 Obj = dict[str, Any]
 
@@ -57,3 +58,21 @@ def test_a_policy_comes_before_its_binding(kind: str) -> None:
     bound = [body["spec"].get("policyName") for body in POLICIES[kind]]
     names = [body["metadata"]["name"] for body in POLICIES[kind] if "paramKind" in body["spec"]]
     assert bound == [*[None] * len(names), *names]
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+def test_policies_match_where_tandem_is_for(kind: str) -> None:
+    (policy,) = policies(kind)
+    assert policy_within(policy, ()) == policy
+    within = policy_within(policy, {"web", "shop"})["spec"]["matchConstraints"]
+    everywhere = policy["spec"]["matchConstraints"]
+    named = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["shop", "web"]}
+    assert within == everywhere | {"namespaceSelector": {"matchExpressions": [named]}}
+
+
+def test_webhooks_call_for_the_namespaces_that_tandem_is_for() -> None:
+    configuration = {"webhooks": [{"name": "status.t"}, {"name": "end.t"}]}
+    assert webhooks_within(configuration, (), everywhere="end") == configuration
+    status, end = webhooks_within(configuration, {"web"}, everywhere="end")["webhooks"]
+    assert status == {"name": "status.t", "namespaceSelector": selector({"web"})}
+    assert end == {"name": "end.t"}

@@ -137,10 +137,44 @@ def test_parameters_arrive(files: Mapping[str, str]) -> None:
     assert deployment["metadata"]["namespace"] == "ops"
     assert deployment["spec"]["replicas"] == 1
     command = deployment["spec"]["template"]["spec"]["containers"][0]["command"]
-    assert command == ["tandem-controller", "run", "--namespace", "ops"]
+    wanted = ["tandem-controller", "run", "--namespace", "ops", "--log-level", "info"]
+    assert command == wanted
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "mine"
     topology = [p for p in application["spec"]["policies"] if p["type"] == "topology"]
     assert topology[0]["properties"] == {"clusters": ["a", "b"]}
+
+
+def test_the_controller_is_for_the_namespaces_that_are_named(files: Mapping[str, str]) -> None:
+    """Both processes are told, and the policies match nowhere else."""
+    arguments = {"namespaces": ["web", "shop"], "logLevel": "debug"}
+    made = objects(compiled(files, "output", arguments))
+    options = ["--log-level", "debug", "--watch-namespace", "web", "--watch-namespace", "shop"]
+    for container in made["tandem-controller"][0]["spec"]["template"]["spec"]["containers"]:
+        assert container["command"][-6:] == options
+    (policy,) = (o for o in made["tandem-admission"] if o["kind"] == "ValidatingAdmissionPolicy")
+    (expression,) = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
+    assert (expression["operator"], expression["values"]) == ("In", ["web", "shop"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"replicas": 0},
+        {"replicas": "two"},
+        {"readyWithin": "soon"},
+        {"logLevel": "loud"},
+        {"checkpoint": "maybe"},
+        {"imagePullPolicy": "Sometimes"},
+        {"namespaces": "web"},
+        {"monitoring": {"rules": "yes"}},
+    ],
+    ids=str,
+)
+def test_a_wrong_argument_is_refused_by_its_name(
+    files: Mapping[str, str], wrong: Mapping[str, Any]
+) -> None:
+    with pytest.raises(cue.CueError, match=rf"parameter\.{next(iter(wrong))}"):
+        compiled(files, "output", wrong)
 
 
 def test_the_checkpoint_knows_the_platform_parameters_of_the_definitions(
@@ -149,7 +183,7 @@ def test_the_checkpoint_knows_the_platform_parameters_of_the_definitions(
     def options(arguments: Mapping[str, Any]) -> list[str]:
         deployment = objects(compiled(files, "output", arguments))["tandem-controller"][0]
         command = deployment["spec"]["template"]["spec"]["containers"][1]["command"]
-        return list(command[command.index("--checkpoint") :])
+        return list(command[command.index("--checkpoint") : command.index("--log-level")])
 
     platform = ["initArgs", "initCommand", "initEnv", "initImage", "initResources"]
     patterns = [word for name in platform for word in ("--checkpoint-platform", name)]

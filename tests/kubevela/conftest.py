@@ -15,8 +15,9 @@ from tandem_controller.kube.client import Client
 from tests.cluster.bed import NAMESPACES
 from tests.cluster.conftest import until_webhooks_are_asked
 from tests.kubevela.bed import VelaBed
-from tests.kubevela.core import KubeVela
-from tests.kubevela.programs import KubeVelaMissingError, Programs
+from tests.kubevela.core import APPLICATIONS, KubeVela
+from tests.kubevela.lifecycle import NAME, Addon
+from tests.kubevela.programs import DEFINITIONS_NAMESPACE, KubeVelaMissingError, Programs
 
 ADDON = Path(__file__).parents[2] / "addon" / "tandem"
 
@@ -73,6 +74,44 @@ async def bed(kubevela: KubeVela, tandem: TandemProcess, tmp_path: Path) -> Asyn
     finally:
         await client.delete(NAMESPACES, name, uid=None)
         await client.close()
+
+
+@pytest.fixture(scope="module")
+def fresh_kubevela(
+    programs: Programs, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KubeVela]:
+    """A KubeVela in which nothing is enabled."""
+    folder = tmp_path_factory.mktemp("lifecycle")
+    with DevCluster("lifecycle", state_dir=folder / "cluster") as cluster:
+        found = KubeVela(cluster, programs, folder)
+        as_admin(cluster, found.install)
+        with found:
+            yield found
+
+
+@pytest.fixture
+async def fresh_bed(fresh_kubevela: KubeVela, tmp_path: Path) -> AsyncIterator[VelaBed]:
+    """A namespace of one test's own."""
+    client = await Client.connect(kubeconfig=fresh_kubevela.cluster.kubeconfig, user_agent="test")
+    name = f"t-{uuid4().hex[:8]}"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    await client.create(NAMESPACES, body, field_manager="test")
+    try:
+        yield VelaBed(client, name, fresh_kubevela, tmp_path)
+    finally:
+        await client.delete(NAMESPACES, name, uid=None)
+        await client.close()
+
+
+@pytest.fixture
+async def addon(fresh_kubevela: KubeVela, fresh_bed: VelaBed) -> AsyncIterator[Addon]:
+    """The addon, not enabled, and taken away after the test."""
+    made = Addon(fresh_kubevela, fresh_bed.client)
+    yield made
+    if await made.found(APPLICATIONS, NAME, DEFINITIONS_NAMESPACE):
+        await made.break_glass()
+        made.disable("-f")
+        await made.until_gone()
 
 
 def as_admin(cluster: DevCluster, action: Callable[[Client], Awaitable[object]]) -> None:

@@ -31,7 +31,7 @@ DEFINITIONS = {
 }
 # KubeVela's default is 5 min; what it re-applies and judges anew at that pace is what tests see.
 RESYNC_SECONDS = 15
-VELA_SECONDS = 120
+VELA_SECONDS = 300
 
 
 class KubeVela:
@@ -93,12 +93,19 @@ class KubeVela:
     ) -> None:
         self.stop()
 
-    def vela(self, *arguments: str, fails: bool = False, stdin: str | None = None) -> str:
-        """Run `vela` as a user does; return everything that it printed."""
+    def vela(
+        self,
+        *arguments: str,
+        fails: bool = False,
+        stdin: str | None = None,
+        folder: Path | None = None,
+    ) -> str:
+        """Run `vela` as a user does, in a folder; return everything that it printed."""
         done = subprocess.run(
             [str(self._programs.vela), *arguments],
             env=self._environment(),
             input=stdin,
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=VELA_SECONDS,

@@ -15,10 +15,12 @@ from tandem_controller.api.conversion import rollout_of
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.decide.admission.application import Checkpoint, Mode
 from tandem_controller.decide.admission.workload import Guarded
+from tandem_controller.kube.errors import ApiError
 from tandem_controller.webhooks.certificates import Bundle, renewed
 from tandem_controller.webhooks.configuration import (
     APPLICATIONS_PATH,
     CONVERT_PATH,
+    DISABLING_PATH,
     ROLLOUTS_MUTATE_PATH,
     ROLLOUTS_PATH,
     STATUS_PATH,
@@ -46,6 +48,8 @@ class Cache:
     has_synced = True
 
     def __init__(self) -> None:
+        self.more: Obj = {}
+        """What the Rollout has beyond what it was made with."""
         self.late = 0
         """How often the cache does not know of the Rollout yet."""
 
@@ -56,6 +60,9 @@ class Cache:
 
     def rollouts_in(self, namespace: str) -> Iterable[Rollout]:
         return [rollout_of(SHOP)] if namespace == "web" else []
+
+    def rollouts(self) -> Iterable[Rollout]:
+        return [rollout_of(SHOP | self.more)]
 
 
 def bundle() -> Bundle:
@@ -178,6 +185,41 @@ async def test_an_application_is_judged_by_the_checkpoint_that_was_set(running: 
     assert (await running.post(APPLICATIONS_PATH, both))["response"]["allowed"]
 
 
+def end_of_the_addon(**more: object) -> Obj:
+    addon = {"metadata": {"name": "addon-tandem", "namespace": "vela-system"}}
+    asked = review(addon, addon)
+    asked["request"] |= {"operation": "DELETE", "namespace": "vela-system", "object": None} | more
+    return asked
+
+
+async def test_the_addon_ends_with_a_farewell_unless_a_release_runs(running: Running) -> None:
+    said: list[str] = []
+
+    async def farewell() -> None:
+        said.append("farewell")
+
+    running.server.farewell = farewell
+    running.cache.more = {"status": {"phase": "Progressing"}}
+    refused = (await running.post(DISABLING_PATH, end_of_the_addon()))["response"]
+    assert "web/shop" in refused["status"]["message"]
+    assert said == []
+    running.cache.more = {"status": {"phase": "Healthy"}}
+    asked = end_of_the_addon(dryRun=True)
+    assert (await running.post(DISABLING_PATH, asked))["response"]["allowed"]
+    assert said == []
+    assert (await running.post(DISABLING_PATH, end_of_the_addon()))["response"]["allowed"]
+    assert said == ["farewell"]
+
+
+async def test_the_addon_does_not_end_when_its_farewell_fails(running: Running) -> None:
+    async def farewell() -> None:
+        raise ApiError(500, "InternalError", "no etcd")
+
+    running.server.farewell = farewell
+    refused = (await running.post(DISABLING_PATH, end_of_the_addon()))["response"]
+    assert "no etcd" in refused["status"]["message"]
+
+
 async def test_a_conversion_review_keeps_the_order_of_its_objects(running: Running) -> None:
     objects = [SHOP | {"metadata": {"name": name, "namespace": "web"}} for name in ("a", "b", "c")]
     request = {"uid": "9", "desiredAPIVersion": "rollouts.kruise.io/v1alpha1", "objects": objects}
@@ -240,7 +282,10 @@ def test_all_webhooks_ignore_failures_and_leave_tandem_and_kube_system_alone() -
     endpoint = Endpoint(ca_bundle=b"ca", url="https://127.0.0.1:9443")
     mutating = mutating_configuration(endpoint, {"tandem", 'od"d'})
     validating = validating_configuration(endpoint, {"tandem"})
-    for webhook in mutating["webhooks"] + validating["webhooks"]:
+    asked_about_releases = [
+        w for w in validating["webhooks"] if not w["name"].startswith("disable-addon")
+    ]
+    for webhook in mutating["webhooks"] + asked_about_releases:
         assert webhook["failurePolicy"] == "Ignore"
         assert webhook["clientConfig"]["url"].startswith("https://127.0.0.1:9443/")
         conditions = {c["name"]: c["expression"] for c in webhook["matchConditions"]}
@@ -254,8 +299,8 @@ def test_applications_are_asked_about_only_where_a_checkpoint_is_set_and_never_b
     """KubeVela goes on while no Tandem answers, and its status writes are not asked about."""
     endpoint = Endpoint(ca_bundle=b"ca", url="https://127.0.0.1:9443")
     names = [w["name"] for w in validating_configuration(endpoint, {"tandem"})["webhooks"]]
-    assert names == ["validate.tandem.oam.dev"]
-    _, webhook = validating_configuration(endpoint, {"tandem"}, applications=True)["webhooks"]
+    assert "applications.tandem.oam.dev" not in names
+    *_, webhook = validating_configuration(endpoint, {"tandem"}, applications=True)["webhooks"]
     assert webhook == {
         "name": "applications.tandem.oam.dev",
         "admissionReviewVersions": ["v1"],
@@ -277,6 +322,19 @@ def test_applications_are_asked_about_only_where_a_checkpoint_is_set_and_never_b
         "sideEffects": "None",
         "timeoutSeconds": 5,
     }
+
+
+def test_only_the_end_of_the_addon_needs_tandem_and_a_label_lets_it_end_without() -> None:
+    endpoint = Endpoint(ca_bundle=b"ca", url="https://127.0.0.1:9443")
+    webhooks = {w["name"]: w for w in validating_configuration(endpoint, {"tandem"})["webhooks"]}
+    guarded = webhooks["disable-addon.tandem.oam.dev"]
+    escaped = webhooks["disable-addon-break-glass.tandem.oam.dev"]
+    assert [w["failurePolicy"] for w in (guarded, escaped)] == ["Fail", "Ignore"]
+    for webhook in (guarded, escaped):
+        assert [rule["operations"] for rule in webhook["rules"]] == [["DELETE"]]
+        is_addon, label = (c["expression"] for c in webhook["matchConditions"])
+        assert "== 'addon-tandem' && request.namespace == 'vela-system'" in is_addon
+        assert "tandem.oam.dev/break-glass" in label
 
 
 def test_inside_a_cluster_the_service_is_named() -> None:

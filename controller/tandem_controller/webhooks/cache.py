@@ -21,7 +21,8 @@ from tandem_controller.kube.store import Store
 class ReleaseCache:
     """Implements `server.ReleaseLookup`."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, namespaces: Collection[str] = ()) -> None:
+        self._only = frozenset(namespaces)
         self._rollouts: Store[Rollout] = Store({"workload": _workload})
         self._policies: Store[ReleasePolicy] = Store()
         self._records: Store[ReleaseRecord] = Store({"rollout": _rollout})
@@ -46,6 +47,14 @@ class ReleaseCache:
     def rollouts_in(self, namespace: str) -> Iterable[Rollout]:
         """All Rollouts of a namespace."""
         return self._rollouts.list(namespace)
+
+    def rollouts(self) -> Iterable[Rollout]:
+        """All Rollouts that are Tandem's: those of the namespaces it is for."""
+        return (
+            rollout
+            for rollout in self._rollouts.list()
+            if not self._only or rollout.metadata.namespace in self._only
+        )
 
     def proven(self, namespace: str, component: str) -> Iterable[Collection[str]]:
         """The images of each version that a component's Rollout has released whole."""

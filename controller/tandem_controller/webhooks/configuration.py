@@ -1,9 +1,12 @@
 """The webhook configurations that point the API server to Tandem.
 
-All webhooks have failurePolicy Ignore. Workloads are guarded by admission policies in the
+All webhooks but one have failurePolicy Ignore. Workloads are guarded by admission policies in the
 API server itself (`api/guard.py`). Rollouts must stay writable while every Tandem process
 is dead, because KubeVela creates, suspends and resumes them; the controller validates
 again and says in the status what admission would have refused.
+
+The exception is the deletion of the addon's own Application: nobody but Tandem knows whether
+releases run and takes the conversion webhook out, so without Tandem it needs the break-glass label.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from typing import Any
 
 from tandem_controller.api.guard import GROUP, not_written_by
 from tandem_controller.api.rollout import GROUP as ROLLOUT_GROUP
+from tandem_controller.api.watched import selector
+from tandem_controller.decide.admission.disabling import ADDON, ADDON_NAMESPACE
 from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING
 
 NAME = "tandem"
@@ -25,13 +30,10 @@ ROLLOUTS_PATH = "/validate-rollouts"
 ROLLOUTS_MUTATE_PATH = "/mutate-rollouts"
 STATUS_PATH = "/mutate-rollouts-status"
 APPLICATIONS_PATH = "/validate-applications"
+DISABLING_PATH = "/validate-disabling"
+DISABLING = "disable-addon"
+"""What the names of the webhooks of the addon's end start with."""
 CONVERT_PATH = "/convert"
-
-_NOT_SYSTEM = {
-    "matchExpressions": [
-        {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]}
-    ]
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ def mutating_configuration(endpoint: Endpoint, writers: Collection[str]) -> dict
         _webhook("workloads", endpoint.client_config(WORKLOADS_PATH), _rule("deployments"))
         | {
             "matchConditions": [not_ours, *_WORKLOAD_CONDITIONS],
-            "namespaceSelector": _NOT_SYSTEM,
+            "namespaceSelector": selector(()),
             "reinvocationPolicy": "IfNeeded",
         },
         _webhook("rollouts", endpoint.client_config(ROLLOUTS_MUTATE_PATH), _rule("rollouts"))
@@ -86,24 +88,51 @@ def validating_configuration(
     not_ours = {"name": "not-tandem", "expression": not_written_by(writers)}
     rule = _rule("rollouts", ("CREATE", "UPDATE"))
     webhook = _webhook("validate", endpoint.client_config(ROLLOUTS_PATH), rule)
-    webhooks = [webhook | {"matchConditions": [not_ours]}]
+    webhooks = [webhook | {"matchConditions": [not_ours]}, *_disabling(endpoint)]
     if applications:
         webhooks.append(_applications(endpoint))
     return _configuration("ValidatingWebhookConfiguration", webhooks)
 
 
+def _disabling(endpoint: Endpoint) -> list[dict[str, Any]]:
+    """Return the webhooks of the addon's end: without Tandem it needs the label, and only it."""
+    rule = _application_rule("DELETE")
+    name = f"oldObject.metadata.name == '{ADDON}' && request.namespace == '{ADDON_NAMESPACE}'"
+    marked = f"oldObject.metadata.?labels[?'{BREAK_GLASS}'].orValue('') == 'true'"
+    guarded = _webhook(DISABLING, endpoint.client_config(DISABLING_PATH), rule) | {
+        "failurePolicy": "Fail",
+        "matchConditions": [
+            {"name": "is-addon", "expression": name},
+            {"name": "not-break-glass", "expression": f"!({marked})"},
+        ],
+        "sideEffects": "NoneOnDryRun",
+    }
+    escaped = _webhook(f"{DISABLING}-break-glass", guarded["clientConfig"], rule) | {
+        "matchConditions": [
+            {"name": "is-addon", "expression": name},
+            {"name": "break-glass", "expression": marked},
+        ],
+        "sideEffects": "NoneOnDryRun",
+    }
+    return [guarded, escaped]
+
+
 def _applications(endpoint: Endpoint) -> dict[str, Any]:
     """Return the webhook that judges Applications; KubeVela's own status writes do not call it."""
-    rule = {
-        "apiGroups": ["core.oam.dev"],
-        "apiVersions": ["v1beta1"],
-        "operations": ["UPDATE"],
-        "resources": ["applications"],
-        "scope": "Namespaced",
-    }
+    rule = _application_rule("UPDATE")
     changed = {"name": "spec-changes", "expression": "object.spec != oldObject.spec"}
     webhook = _webhook("applications", endpoint.client_config(APPLICATIONS_PATH), rule)
     return webhook | {"matchConditions": [changed]}
+
+
+def _application_rule(operation: str) -> dict[str, Any]:
+    return {
+        "apiGroups": ["core.oam.dev"],
+        "apiVersions": ["v1beta1"],
+        "operations": [operation],
+        "resources": ["applications"],
+        "scope": "Namespaced",
+    }
 
 
 _WORKLOAD_CONDITIONS = [

@@ -7,10 +7,13 @@ from collections.abc import Collection
 import msgspec
 
 from tandem_controller.api.crd import ROLLOUT_CRD, crds, with_conversion
-from tandem_controller.install import CRD, apply, guard_resource
+from tandem_controller.api.watched import webhooks_within
+from tandem_controller.install import CRD, apply, guard_resource, owned
 from tandem_controller.kube.client import Client
+from tandem_controller.webhooks.addon import owners
 from tandem_controller.webhooks.configuration import (
     CONVERT_PATH,
+    DISABLING,
     Endpoint,
     mutating_configuration,
     validating_configuration,
@@ -26,13 +29,23 @@ async def own_user(client: Client) -> str:
 
 
 async def register(
-    client: Client, endpoint: Endpoint, writers: Collection[str], *, applications: bool = False
+    client: Client,
+    endpoint: Endpoint,
+    writers: Collection[str],
+    *,
+    applications: bool = False,
+    namespaces: Collection[str] = (),
 ) -> None:
-    """Apply webhook configurations and conversion; the server must be listening already."""
+    """Apply webhook configurations and conversion; the server must be listening already.
+
+    The webhooks are for these namespaces, or for all where none are named.
+    """
     crd = with_conversion(crds()[ROLLOUT_CRD], endpoint.client_config(CONVERT_PATH))
     await apply(client, CRD, crd)
+    by = await owners(client)
     for body in (
         validating_configuration(endpoint, writers, applications=applications),
         mutating_configuration(endpoint, writers),
     ):
-        await apply(client, guard_resource(body), body)
+        mine = owned(webhooks_within(body, namespaces, everywhere=DISABLING), by)
+        await apply(client, guard_resource(mine), mine)

@@ -15,10 +15,13 @@ from pathlib import Path
 import structlog
 
 from tandem_controller import names
+from tandem_controller.api.crd import ROLLOUT_CRD
 from tandem_controller.decide.admission.application import NO_CHECKPOINT, Checkpoint, Mode
-from tandem_controller.install import install_policies
+from tandem_controller.install import CRD, install_policies
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import ApiError
+from tandem_controller.kube.wait import StillNotSo, wait_for
+from tandem_controller.webhooks.addon import is_retired, needs_registration, owners, say_farewell
 from tandem_controller.webhooks.cache import ReleaseCache
 from tandem_controller.webhooks.certificates import Bundle, next_look
 from tandem_controller.webhooks.configuration import Endpoint
@@ -33,6 +36,9 @@ SHORTEST_LOOK_SECONDS = 60.0
 """cert-manager may renew later than we would look."""
 
 RETRY_SECONDS = 5.0
+
+FAREWELL_SECONDS = 60.0
+"""How long the end of the addon may take, which ends this process too."""
 
 log = structlog.get_logger()
 
@@ -56,6 +62,8 @@ class WebhookSettings:
     port: int = 9443
     writers: frozenset[str] = frozenset()
     """Further users that Tandem writes as; its own is asked for."""
+    watch_namespaces: frozenset[str] = frozenset()
+    """Admission is for these namespaces only; for all where none are named."""
     drain_seconds: float = DRAIN_SECONDS
     checkpoint: Checkpoint = NO_CHECKPOINT
     """What admission does about Applications."""
@@ -94,7 +102,7 @@ class _Process:
     def __init__(self, settings: WebhookSettings, client: Client) -> None:
         self._settings = settings
         self._client = client
-        self._cache = ReleaseCache(client)
+        self._cache = ReleaseCache(client, settings.watch_namespaces)
         self._keeper = CertificateKeeper(
             client=client,
             namespace=settings.namespace,
@@ -112,13 +120,17 @@ class _Process:
             port=self._settings.port,
             checkpoint=self._settings.checkpoint,
             proven=self._cache.proven,
+            farewell=lambda: say_farewell(self._client),
         )
         bundle = await self._first_bundle(stopping)
         if bundle is None:
             return
         server.use(bundle)
         await server.start()
-        mutating = await install_policies(self._client, writers)
+        by = await owners(self._client)
+        mutating = await install_policies(
+            self._client, writers, by, self._settings.watch_namespaces
+        )
         log.info("Admission policies are installed.", mutating=mutating or "not served")
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -143,21 +155,49 @@ class _Process:
     async def _keep(self, server: WebhookServer, writers: frozenset[str]) -> None:
         """Register once the cache is complete, then renew and register for ever.
 
-        A new CA is trusted by the API server before the server shows a leaf of it.
+        A new CA is trusted by the API server before the server shows a leaf of it. An upgrade
+        of the addon applies the CRD without conversion, which is then registered again at once.
         """
         await self._cache.synced()
         while True:
-            seconds = RETRY_SECONDS
             try:
                 bundle = await self._keeper.bundle()
                 endpoint = self._settings.endpoint(bundle.ca, server.port)
                 judging = self._settings.checkpoint.mode is not Mode.OFF
-                await register(self._client, endpoint, writers, applications=judging)
+                await register(
+                    self._client,
+                    endpoint,
+                    writers,
+                    applications=judging,
+                    namespaces=self._settings.watch_namespaces,
+                )
                 server.use(bundle)
                 seconds = _seconds_until(next_look(bundle, datetime.now(tz=UTC)))
             except (ApiError, IncompleteSecretError) as error:
                 log.warning("The webhooks could not be registered.", error=str(error))
-            await asyncio.sleep(min(seconds, LONGEST_LOOK_SECONDS))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                await self._until_due(min(seconds, LONGEST_LOOK_SECONDS))
+
+    async def _until_due(self, seconds: float) -> None:
+        """Wait so long, or until another took the conversion out of the CRD.
+
+        Where the addon's end took it out, it comes back only if that end did not come: another
+        webhook may have refused it, and the addon's ClusterRole is there still.
+        """
+        try:
+            crd = await wait_for(
+                self._client, CRD, ROLLOUT_CRD, None, needs_registration, seconds=seconds
+            )
+            while is_retired(crd):
+                await asyncio.sleep(FAREWELL_SECONDS)
+                if await owners(self._client):
+                    return
+        except StillNotSo:
+            return
+        except ApiError as error:
+            log.warning("The CustomResourceDefinition cannot be watched.", error=str(error))
+            await asyncio.sleep(min(seconds, SHORTEST_LOOK_SECONDS))
 
 
 def _seconds_until(when: datetime) -> float:

@@ -1,8 +1,8 @@
 """The webhook server: its routes over TLS, each a pure function behind a decoder.
 
 Handlers never call the API server: what they know of Rollouts comes from a cache
-(`ReleaseLookup`). They are bare because latency is the API server's latency, and aiohttp
-alone answers in about half a millisecond.
+(`ReleaseLookup`); only the end of the addon is an exception (`webhooks/addon.py`). They are bare
+because latency is the API server's latency, and aiohttp alone answers in about half a millisecond.
 """
 
 from __future__ import annotations
@@ -27,19 +27,23 @@ from tandem_controller.decide.admission.application import (
     admit_application,
     nothing_proven,
 )
+from tandem_controller.decide.admission.disabling import admit_disabling, has_break_glass
 from tandem_controller.decide.admission.review import (
     AdmissionRequest,
     Verdict,
     decode_review,
+    denied,
     encode_review,
 )
 from tandem_controller.decide.admission.rollout import admit_rollout, give_back, note_approver
 from tandem_controller.decide.admission.status import admit_status
 from tandem_controller.decide.admission.workload import Guarded, admit_workload
+from tandem_controller.kube.errors import ApiError
 from tandem_controller.webhooks.certificates import Bundle
 from tandem_controller.webhooks.configuration import (
     APPLICATIONS_PATH,
     CONVERT_PATH,
+    DISABLING_PATH,
     ROLLOUTS_MUTATE_PATH,
     ROLLOUTS_PATH,
     STATUS_PATH,
@@ -72,6 +76,9 @@ class ReleaseLookup(Protocol):
     def rollouts_in(self, namespace: str) -> Iterable[Rollout]:
         """All Rollouts of a namespace."""
 
+    def rollouts(self) -> Iterable[Rollout]:
+        """All Rollouts."""
+
     @property
     def has_synced(self) -> bool:
         """Whether the cache is complete."""
@@ -79,6 +86,10 @@ class ReleaseLookup(Protocol):
 
 Observe = Callable[[str, bool], None]
 """Told of every answered review: the path, and whether it was allowed."""
+
+
+async def _no_farewell() -> None:
+    """Leave everything as it is."""
 
 
 @dataclass(kw_only=True)
@@ -92,6 +103,8 @@ class WebhookServer:
     settle_seconds: float = SETTLE_SECONDS
     checkpoint: Checkpoint = NO_CHECKPOINT
     proven: Proven = nothing_proven
+    farewell: Callable[[], Awaitable[None]] = _no_farewell
+    """What is to happen before the addon's deletion is admitted."""
     observe: Observe = lambda _path, _allowed: None
     _context: ssl.SSLContext = field(
         default_factory=lambda: ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), init=False
@@ -136,6 +149,7 @@ class WebhookServer:
             ROLLOUTS_PATH: self._rollout,
             STATUS_PATH: self._status,
             APPLICATIONS_PATH: self._application,
+            DISABLING_PATH: self._disabling,
         }
         for path, decide in admissions.items():
             app.router.add_post(path, self._admission(path, decide))
@@ -180,6 +194,19 @@ class WebhookServer:
 
     async def _application(self, review: AdmissionRequest) -> Verdict:
         return admit_application(review, self.checkpoint, self.proven)
+
+    async def _disabling(self, review: AdmissionRequest) -> Verdict:
+        known = self.lookup.rollouts() if self.lookup.has_synced else None
+        verdict = admit_disabling(review, known)
+        if not verdict.allowed or review.dry_run:
+            return verdict
+        try:
+            await self.farewell()
+        except ApiError as error:
+            log.warning("The conversion webhook could not be taken out.", error=str(error))
+            if not has_break_glass(review):
+                return denied(f"metadata: the conversion webhook could not be taken out: {error}")
+        return verdict
 
     async def _convert(self, request: web.Request) -> web.Response:
         try:

@@ -45,6 +45,7 @@ class AdmissionRequest(Model, frozen=True):
     sub_resource: str = ""
     user_info: UserInfo = UserInfo()
     options: Options = Options()
+    dry_run: bool = False
     object: dict[str, Any] | None = None
     old_object: dict[str, Any] | None = None
 
