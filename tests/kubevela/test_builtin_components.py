@@ -139,8 +139,7 @@ async def test_objects_are_released_though_their_workflow_does_not_wait(bed: Vel
     bed.up(application(_objects("shop:v2")))
     await bed.until_paused("shop", 1)
     assert await bed.sizes("shop-back") == {"shop:v1": 3, "shop:v2": 1}
-    waiting = await bed.until_application(lambda found: phase(found) == "unhealthy")
-    assert "step(1/3)" in _said(waiting)
+    await bed.until_application(lambda f: phase(f) == "unhealthy" and "step(1/3)" in _said(f))
 
     await bed.approve("shop")
     await bed.until_paused("shop", 2)
