@@ -35,6 +35,7 @@ def deployment(**changes: Json) -> dict[str, Any]:
     return live
 
 
+OWN = {"tandem.oam.dev/component-version": "1.0.0"}
 HELD = {"rollouts.kruise.io/in-progressing": '{"rolloutName": "shop"}'}
 
 
@@ -73,6 +74,21 @@ def test_a_components_message(made: dict[str, Definition]) -> None:
     assert message == "2 of 2 pods available, 1 of the newest version"
 
 
+@pytest.mark.parametrize(
+    ("annotations", "more"),
+    [
+        (HELD, "; a release is in progress"),
+        ({"tandem.oam.dev/rejected": "v2 is rejected"}, "; v2 is rejected"),
+    ],
+)
+def test_a_components_message_says_what_stands_against_its_health(
+    made: dict[str, Definition], annotations: dict[str, str], more: str
+) -> None:
+    context = {"output": deployment(metadata={"annotations": annotations})}
+    message = policy(made["canary-ready-component"], "customStatus", "message", context, {})
+    assert message == f"2 of 2 pods available, 2 of the newest version{more}"
+
+
 TRAFFIC = {"httpRoute": "shop"}
 MATCHES = [{"headers": [{"name": "a", "value": "b"}]}]
 
@@ -100,19 +116,71 @@ MATCHES = [{"headers": [{"name": "a", "value": "b"}]}]
 def test_a_trait_is_healthy_when_the_live_steps_are_its_own(
     made: dict[str, Definition], then: dict[str, Any], now: dict[str, Any], healthy: bool
 ) -> None:
-    context = {"name": "shop", "namespace": "demo", "output": {}}
+    context: dict[str, Any] = {"name": "shop", "namespace": "demo", "output": {}}
     live = evaluate.evaluate(made["rollout"], then, context).outputs["rollout"]
     live["status"] = {"phase": "Progressing"}
     outputs = {"outputs": {"rollout": live}}
     assert policy(made["rollout"], "healthPolicy", "isHealth", outputs, now) is healthy
 
 
+def _released(revision: str, status: str) -> dict[str, Any]:
+    return {"type": "Released", "status": status, "message": revision}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "conditions", "healthy"),
+    [
+        ({}, [], True),
+        ({}, [_released("shop-v1", "True")], True),
+        ({}, [_released("shop-v2", "False")], False),
+        ({}, [_released("shop-v2", "True")], True),
+        ({}, [_released("shop-v1", "False")], True),
+        (OWN, [_released("shop-v2", "False")], True),
+    ],
+    ids=[
+        "the controller has not spoken",
+        "the workload of this revision has not come",
+        "it has come and is being released",
+        "its release has ended",
+        "another one is being released",
+        "the component says so itself",
+    ],
+)
+def test_a_trait_on_a_foreign_component_is_unhealthy_while_its_revision_is_released(
+    made: dict[str, Definition],
+    annotations: dict[str, str],
+    conditions: list[dict[str, Any]],
+    healthy: bool,
+) -> None:
+    output = {"kind": "Deployment", "metadata": {"annotations": annotations}}
+    context = {"name": "shop", "namespace": "demo", "appRevision": "shop-v2", "output": output}
+    outputs = evaluate.evaluate(made["rollout"], {"steps": [10]}, context).outputs
+    outputs["rollout"]["status"] = {"phase": "Progressing", "conditions": conditions}
+    given = {"appRevision": "shop-v2", "outputs": outputs}
+    assert policy(made["rollout"], "healthPolicy", "isHealth", given, {"steps": [10]}) is healthy
+
+
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        ({}, "the controller has not seen this rollout yet"),
+        (
+            {},
+            "the controller has not seen this rollout yet: kubectl -n vela-system get pods",
+        ),
         ({"status": {"phase": "Healthy", "message": ""}}, "Healthy"),
         ({"status": {"phase": "Progressing", "message": "step 1 of 3"}}, "step 1 of 3"),
+        (
+            {
+                "status": {
+                    "phase": "Progressing",
+                    "message": "step 1 of 3",
+                    "conditions": [
+                        {"type": "Progressing", "status": "True", "message": "release shop-1"}
+                    ],
+                }
+            },
+            "step 1 of 3 | release shop-1",
+        ),
     ],
 )
 def test_a_traits_message(
@@ -124,7 +192,8 @@ def test_a_traits_message(
 
 def test_the_fields_are_what_kubevela_accepts(made: dict[str, Definition]) -> None:
     """It refuses an `isHealth` that is an index or a list (`pkg/definition/ast`)."""
-    for definition in (d for d in made.values() if d.kind != "workflow-step"):
+    judged = (d for d in made.values() if "healthPolicy" in d.text)
+    for definition in judged:
         found = re.findall(r"^\t+isHealth: (.+)$", definition.text, re.MULTILINE)
         assert len(found) == 1
         assert re.search(r" (==|&&) ", found[0]), "a comparison or conjunction"

@@ -11,11 +11,23 @@ from tandem_generator.source import Json
 pytestmark = pytest.mark.usefixtures("each_cue")
 
 POD = {"initContainers": [{"name": "init"}], "containers": [{"name": "web"}]}
+OWN = {"tandem.oam.dev/component-version": "1.0.0"}
+
+
+def deployment(name: str = "shop", pod: Json = POD, annotations: Json = None) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "annotations": annotations or {}},
+        "spec": {"template": {"spec": pod}},
+    }
+
+
 CONTEXT = {
     "name": "shop",
     "namespace": "demo",
     "appName": "store",
-    "output": {"metadata": {"name": "shop"}, "spec": {"template": {"spec": POD}}},
+    "output": deployment(annotations=OWN),
 }
 LAST = {"weight": 100, "replicas": "100%", "pause": {"duration": 0}}
 BETA = [{"headers": [{"name": "x-group", "value": "beta"}]}]
@@ -183,7 +195,10 @@ def test_the_catalogs_form_migrates_by_changing_the_type(made: dict[str, Definit
         "trafficRoutings": [{"type": "gateway", "gatewayHTTPRouteName": "front"}],
     }
     workload = {"apiVersion": "apps.kruise.io/v1alpha1", "kind": "CloneSet"}
-    rendered = render(made, canary=canary, workloadType=workload)
+    context = {**CONTEXT, "output": {**deployment(annotations=OWN), **workload}}
+    rendered = evaluate.evaluate(
+        made["rollout"], {"canary": canary, "workloadType": workload}, context
+    )
     assert rendered.outputs["rollout"]["spec"] == {
         "objectRef": {"workloadRef": {**workload, "name": "shop"}},
         "strategy": {

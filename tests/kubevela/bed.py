@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,23 @@ class VelaBed(Bed):
     async def until_running(self, name: str = "shop") -> Obj:
         """Wait until KubeVela has seen the newest spec and calls the Application running."""
         return await self.until_application(lambda found: phase(found) == "running", name)
+
+    @asynccontextmanager
+    async def watched(self, name: str = "shop") -> AsyncIterator[list[Obj]]:
+        """Collect every state of an Application that a watch tells of, while the block runs."""
+        seen: list[Obj] = []
+
+        def collect(found: Obj) -> bool:
+            seen.append(found)
+            return False
+
+        task = asyncio.create_task(self.until_application(collect, name, seconds=600))
+        try:
+            yield seen
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
     async def images(self, name: str = "shop") -> tuple[str, str]:
         """Return the init image and the business image that a Deployment states."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from tandem_controller.api.rollout import Phase, RolloutStatus
+from tandem_controller.decide.released import released
 from tandem_controller.decide.status import Report, report
 from tandem_controller.effect import Decision, Note
 from tandem_controller.snapshot import Snapshot
@@ -20,6 +21,7 @@ def blocked(snapshot: Snapshot, problem: str, now: datetime) -> Decision:
         reason="Blocked",
         progressing=phase is Phase.PROGRESSING,
         canary=status.canary_status,
+        released=released(snapshot, ended=False) if phase is Phase.PROGRESSING else None,
     )
     note = Note(reason="Blocked", message=problem, warning=True)
     return report(snapshot.rollout, wanted, now, notes=(note,))

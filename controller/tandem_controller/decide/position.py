@@ -14,6 +14,7 @@ from tandem_controller.decide import plan as plans
 from tandem_controller.decide import words
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.hold.notices import notices
+from tandem_controller.decide.released import released
 from tandem_controller.decide.status import Report, report
 from tandem_controller.effect import Decision, Note
 
@@ -103,6 +104,7 @@ def progressing(
         canary=canary,
         notices=notices(case.snapshot),
         about=words.about(case.release, case.attempt.change),
+        released=released(case.snapshot, ended=False),
     )
     return report(case.snapshot.rollout, wanted, case.now, notes=notes, wake_at=wake_at)
 
@@ -134,6 +136,7 @@ def finalising(
         canary=canary,
         notices=notices(case.snapshot),
         about=words.about(case.release, case.attempt.change),
+        released=released(case.snapshot, ended=False),
     )
     return report(case.snapshot.rollout, wanted, case.now, notes=notes, wake_at=wake_at)
 

@@ -22,6 +22,7 @@ from tandem_controller.decide import words
 from tandem_controller.decide.history import evidence, records
 from tandem_controller.decide.hold.notices import notices, standing_rejection
 from tandem_controller.decide.hold.withheld import held, rejected
+from tandem_controller.decide.released import released
 from tandem_controller.decide.status import Report, report
 from tandem_controller.effect import Decision, Effect, Kind, Note, Patch, patch_of
 from tandem_controller.snapshot import Snapshot
@@ -41,7 +42,7 @@ def healthy(snapshot: Snapshot, known: tuple[ReleaseRecord, ...], now: datetime)
     if found := evidence.due(snapshot, stable) if stable else None:
         return found
     ended = _last_ended(known)
-    wanted = _healthy_report(snapshot, ended)
+    wanted = _healthy_report(snapshot, known, ended)
     decision = report(snapshot.rollout, wanted, now)
     if decision.effects or decision.wake_at:
         return decision
@@ -57,8 +58,13 @@ def _kept(snapshot: Snapshot, known: tuple[ReleaseRecord, ...]) -> Iterator[Rele
         yield holding
 
 
-def _healthy_report(snapshot: Snapshot, ended: Attempt | None) -> Report:
+def _healthy_report(
+    snapshot: Snapshot, known: tuple[ReleaseRecord, ...], ended: Attempt | None
+) -> Report:
     canary = _ended_status(snapshot)
+    stable = records.stable(known)
+    standing = standing_rejection(snapshot, known, stable) if stable else None
+    done = released(snapshot, ended=standing is None)
     if ended is None or ended.outcome is Outcome.BASELINE:
         return Report(
             phase=Phase.HEALTHY,
@@ -66,6 +72,7 @@ def _healthy_report(snapshot: Snapshot, ended: Attempt | None) -> Report:
             reason="Completed",
             canary=canary,
             notices=notices(snapshot),
+            released=done,
         )
     return Report(
         phase=Phase.HEALTHY,
@@ -74,6 +81,7 @@ def _healthy_report(snapshot: Snapshot, ended: Attempt | None) -> Report:
         succeeded=ended.outcome is Outcome.COMPLETED,
         canary=canary,
         notices=notices(snapshot),
+        released=done,
     )
 
 
@@ -209,7 +217,12 @@ def disabled(snapshot: Snapshot, now: datetime) -> Decision:
     """Report a disabled Rollout, and drop what a release needed, a wish included."""
     if effects := _unpause(snapshot) or _show(snapshot, None) or _drop_wishes(snapshot):
         return Decision(effects=effects)
-    wanted = Report(phase=Phase.DISABLED, message=words.DISABLED, reason="Completed")
+    wanted = Report(
+        phase=Phase.DISABLED,
+        message=words.DISABLED,
+        reason="Completed",
+        released=released(snapshot, ended=True),
+    )
     decision = report(snapshot.rollout, wanted, now)
     return decision if decision.effects else let_go(snapshot)
 

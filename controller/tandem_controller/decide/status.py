@@ -39,6 +39,8 @@ class Report:
     notices: tuple[Notice, ...] = ()
     about: str = ""
     """What is being released: the message of the condition `Progressing`."""
+    released: Condition | None = None
+    """Which revision of an Application the workload states, and whether it is released."""
 
     @property
     def text(self) -> str:
@@ -130,6 +132,8 @@ def _conditions(old: tuple[Condition, ...], wanted: Report, now: datetime) -> tu
         Condition(type=n.type, status="True", reason=n.type, message=n.message)
         for n in wanted.notices
     ]
+    if wanted.released is not None:
+        found.append(wanted.released)
     return tuple(_dated(condition, old, now) for condition in found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime, timedelta
 
+from tandem_controller import keys
 from tandem_controller.api.record import Approval
 from tandem_controller.api.rollout import StepState
 from tandem_controller.decide import services, words
@@ -221,7 +222,9 @@ def _wait(case: Case, step: PlannedStep) -> Decision:
         return Decision(wake_at=dwell)
     total = len(case.plan)
     if step.pause_seconds is None:
-        until, message = None, words.needs_approval(step, total)
+        meta = case.snapshot.rollout.metadata
+        application = meta.labels.get(keys.OAM_NAME, "")
+        until, message = None, words.needs_approval(step, total, meta.name, application)
     else:
         until = _pause_end(case, step.pause_seconds)
         message = words.pausing(step, total, until)

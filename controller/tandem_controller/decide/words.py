@@ -127,11 +127,18 @@ def waiting_for_stable(service: str, ready: int, needed: int) -> str:
     )
 
 
-def needs_approval(step: PlannedStep, total: int) -> str:
-    """Say that someone has to approve (upstream's sentence, with the ways to do it)."""
+def needs_approval(step: PlannedStep, total: int, rollout: str, application: str) -> str:
+    """Say that someone has to approve (upstream's sentence), what runs now, and how to go on.
+
+    `application` is empty where no Application stands behind the Rollout.
+    """
+    ways = [f"tandem approve {rollout}", "kubectl-kruise rollout approve"]
+    if application:
+        ways.insert(0, f"vela workflow resume {application}")
     return (
         f"Rollout is in step({step.index}/{total}), and you need manually confirm to enter the "
-        f"next step: tandem approve, kubectl-kruise rollout approve or vela workflow resume"
+        f"next step: {', '.join(ways[:-1])} or {ways[-1]}. New now: {step.replicas} pods"
+        f"{_traffic(step)}"
     )
 
 

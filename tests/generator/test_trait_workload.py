@@ -1,0 +1,110 @@
+"""Which workload the trait `rollout` releases, on components of any type."""
+
+from typing import Any
+
+import pytest
+
+from tandem_generator import evaluate
+from tandem_generator.evaluate import Definition
+from tandem_generator.source import Json
+
+pytestmark = pytest.mark.usefixtures("each_cue")
+
+SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "front"}}
+RELEASE = {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": {}}
+MARKED = {"tandem.oam.dev/healthy-when": "released"}
+
+
+def deployment(name: str | None, container: str = "web") -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name} if name else {},
+        "spec": {
+            "template": {
+                "spec": {"initContainers": [{"name": "init"}], "containers": [{"name": container}]}
+            }
+        },
+    }
+
+
+def render(
+    made: dict[str, Definition], output: Json, outputs: Json = None, **parameters: Json
+) -> evaluate.Rendered:
+    context = {"name": "shop", "namespace": "demo", "output": output, "outputs": outputs or {}}
+    return evaluate.evaluate(made["rollout"], {"steps": [10], **parameters}, context)
+
+
+@pytest.mark.parametrize(
+    ("output", "outputs", "parameters", "expected"),
+    [
+        (deployment(None), {}, {}, ("shop", ["web"])),
+        (deployment("front"), {}, {}, ("front", ["web"])),
+        (SERVICE, {"objects-1": deployment("back", "api")}, {}, ("back", ["api"])),
+        (
+            deployment("front"),
+            {"objects-1": deployment("back", "api")},
+            {"workloadName": "back"},
+            ("back", ["api"]),
+        ),
+    ],
+    ids=["webservice", "named", "among objects", "chosen"],
+)
+def test_the_workload_and_its_containers(
+    made: dict[str, Definition],
+    output: Json,
+    outputs: Json,
+    parameters: dict[str, Any],
+    expected: tuple[str, list[str]],
+) -> None:
+    rendered = render(made, output, outputs, **parameters)
+    assert rendered.errs == ()
+    reference = rendered.outputs["rollout"]["spec"]["objectRef"]["workloadRef"]
+    assert reference == {"apiVersion": "apps/v1", "kind": "Deployment", "name": expected[0]}
+    containers = {"platform": ["init"], "business": expected[1]}
+    assert rendered.outputs["policy"]["spec"]["containers"] == containers
+    assert rendered.outputs["rollout"]["metadata"]["name"] == "shop"
+
+
+def test_a_workload_that_a_chart_brings_is_named(made: dict[str, Definition]) -> None:
+    rendered = render(made, RELEASE, workloadName="shop-web")
+    assert rendered.errs == ()
+    assert rendered.outputs["rollout"]["spec"]["objectRef"]["workloadRef"]["name"] == "shop-web"
+    assert rendered.outputs["policy"]["spec"] == {"onDelete": "Freeze"}
+
+
+@pytest.mark.parametrize(
+    ("output", "outputs", "says"),
+    [
+        (
+            RELEASE,
+            {},
+            (
+                "the component renders no Deployment: name the one to release in workloadName, "
+                "or another kind in workloadType"
+            ),
+        ),
+        (
+            deployment("front"),
+            {"objects-1": deployment("back")},
+            (
+                "the component renders several workloads of kind Deployment (front, back): name "
+                "the one to release in workloadName"
+            ),
+        ),
+    ],
+)
+def test_a_workload_that_is_not_clear_is_asked_for(
+    made: dict[str, Definition], output: Json, outputs: Json, says: str
+) -> None:
+    assert render(made, output, outputs).errs == (says,)
+
+
+def test_only_components_of_others_are_judged_by_the_trait(made: dict[str, Definition]) -> None:
+    own = deployment(None)
+    own["metadata"]["annotations"] = {"tandem.oam.dev/component-version": "1.0.0"}
+    foreign, ours = (
+        render(made, output).outputs["rollout"]["metadata"]["annotations"]
+        for output in (deployment(None), own)
+    )
+    assert foreign == {**ours, **MARKED}
