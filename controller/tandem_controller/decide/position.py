@@ -86,11 +86,15 @@ def progressing(
     reason: str = "InRolling",
     notes: tuple[Note, ...] = (),
     wake_at: datetime | None = None,
+    approved_by: str | None = None,
 ) -> Decision:
-    """Report a release at a step and wait; an approval that was given stays until it is used."""
+    """Report a release at a step and wait; an approval that was given stays until it is used.
+
+    `approved_by` names who approves the step with this very report.
+    """
     if position(case) == Position(index=index, state=StepState.READY):
         state = StepState.COMPLETED if state is StepState.COMPLETED else StepState.READY
-    canary = standing(case, index=index, state=state)
+    canary = standing(case, index=index, state=state, approved_by=approved_by)
     wanted = Report(
         phase=_phase(case),
         message=message,
@@ -149,13 +153,14 @@ def standing(
     state: StepState,
     finalising_step: str = "",
     rolling_back: bool = False,
+    approved_by: str | None = None,
 ) -> CanaryStatus:
     """Return the release's part of the status at a place."""
     progress = case.progress
     release_id = case.deployment.metadata.labels.get(keys.ROLLOUT_ID, case.revision)
     approved: dict[str, Any] = {}
     if state is StepState.READY:
-        approved["approved_by"] = case.canary_status.approved_by
+        approved["approved_by"] = approved_by or case.canary_status.approved_by
     return replace(
         CanaryStatus(),
         observed_workload_generation=case.deployment.metadata.generation,

@@ -7,12 +7,22 @@ they were carried out. So each rule reads the world as it is and none remembers 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from tandem_controller import keys
 from tandem_controller.api.record import Originals, Outcome, ReleaseRecord
 from tandem_controller.api.rollout import Phase, StepState
-from tandem_controller.decide import adoption, deletion, integrity, opening, rest, services, words
+from tandem_controller.decide import (
+    adoption,
+    approvals,
+    deletion,
+    integrity,
+    opening,
+    rest,
+    services,
+    words,
+)
 from tandem_controller.decide.blocking import blocked
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.ending import complete, park, roll_back
@@ -35,6 +45,11 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
 
     Pure: the same snapshot and time give the same decision.
     """
+    decision = _decide(snapshot, now)
+    return replace(decision, wake_at=approvals.wake_at(snapshot, decision))
+
+
+def _decide(snapshot: Snapshot, now: datetime) -> Decision:
     workload = snapshot.workload
     if workload is None or workload.deployment.metadata.deleting:
         return not_found(snapshot, now)
@@ -77,6 +92,8 @@ def _at_rest(
 ) -> Decision:
     """Adopt, stay healthy, withhold what is stated or begin a release."""
     known = records.of_workload(snapshot)
+    if void := approvals.at_rest(snapshot, known, now):
+        return void
     stable = records.stable(known)
     if stable is None:
         return adoption.adopt(snapshot, workload, now)
@@ -120,6 +137,7 @@ Rule = Callable[[Case], Decision | None]
 def _release(case: Case) -> Decision:
     """Ask the rules in order; the first that has something due wins."""
     for rule in (
+        approvals.settle,
         _held,
         wishes.in_progress,
         _judged,
@@ -132,6 +150,7 @@ def _release(case: Case) -> Decision:
         _blocked,
         _moved,
         _paused,
+        approvals.give,
     ):
         if decision := rule(case):
             return decision
