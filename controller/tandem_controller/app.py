@@ -41,7 +41,12 @@ COMPONENT = "tandem-controller"
 FLUSH_SECONDS = 3.0
 """How long the last Events may take to be written at the end."""
 
-OWN_KINDS = (Kind.ROLLOUT, Kind.RELEASE_POLICY, Kind.RELEASE_RECORD)
+OWN_KINDS = (
+    Kind.ROLLOUT,
+    Kind.RELEASE_POLICY,
+    Kind.RELEASE_RECORD,
+    Kind.RELEASE_APPROVAL,
+)
 OWN_KIND_SECONDS = 5.0
 """How often a CRD of ours is looked for that is not installed yet."""
 

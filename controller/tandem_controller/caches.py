@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
+from tandem_controller.api.approval import ReleaseApproval
 from tandem_controller.api.network import EndpointSlice
 from tandem_controller.api.policy import ReleasePolicy
 from tandem_controller.api.record import ReleaseRecord
@@ -32,6 +33,10 @@ def _service_of_slice(obj: EndpointSlice) -> Iterator[Hashable]:
 
 def _rollout_of_record(obj: ReleaseRecord) -> Iterator[Hashable]:
     yield (obj.metadata.namespace, obj.metadata.labels.get(RECORD_ROLLOUT, ""))
+
+
+def _rollout_of_approval(obj: ReleaseApproval) -> Iterator[Hashable]:
+    yield (obj.metadata.namespace, obj.spec.rollout)
 
 
 def _workloads_of_rollout(obj: Rollout) -> Iterator[Hashable]:
@@ -69,6 +74,7 @@ class Caches:
             ),
             Kind.RELEASE_POLICY: Store(),
             Kind.RELEASE_RECORD: Store({"rollout": _rollout_of_record}),
+            Kind.RELEASE_APPROVAL: Store({"rollout": _rollout_of_approval}),
             Kind.DEPLOYMENT: Store({"uid": _uid}),
             Kind.REPLICA_SET: Store({"owner": _owners, "uid": _uid}),
             Kind.POD: Store({"owner": _owners}),
@@ -81,6 +87,7 @@ class Caches:
             Kind.ROLLOUT: self._of_rollout,
             Kind.RELEASE_POLICY: self._of_policy,
             Kind.RELEASE_RECORD: self._of_record,
+            Kind.RELEASE_APPROVAL: self._of_approval,
             Kind.DEPLOYMENT: self._of_deployment,
             Kind.REPLICA_SET: self._of_replica_set,
             Kind.POD: self._of_pod,
@@ -110,6 +117,10 @@ class Caches:
         """Return the records of a Rollout."""
         return self.stores[Kind.RELEASE_RECORD].by_index("rollout", (namespace, rollout))
 
+    def approvals_of(self, namespace: str, rollout: str) -> tuple[ReleaseApproval, ...]:
+        """Return the ReleaseApprovals for a Rollout."""
+        return self.stores[Kind.RELEASE_APPROVAL].by_index("rollout", (namespace, rollout))
+
     def rollouts_for(self, namespace: str, kind: str, name: str) -> tuple[Rollout, ...]:
         """Return the Rollouts that name a workload."""
         return self.stores[Kind.ROLLOUT].by_index("workload", (namespace, kind, name))
@@ -128,6 +139,9 @@ class Caches:
 
     def _of_record(self, obj: ReleaseRecord) -> Iterator[Key]:
         yield Key(obj.metadata.namespace, obj.metadata.labels.get(RECORD_ROLLOUT, ""))
+
+    def _of_approval(self, obj: ReleaseApproval) -> Iterator[Key]:
+        yield Key(obj.metadata.namespace, obj.spec.rollout)
 
     def _of_deployment(self, obj: Deployment) -> Iterator[Key]:
         meta = obj.metadata

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     ROLLOUT = "Rollout"
     RELEASE_POLICY = "ReleasePolicy"
     RELEASE_RECORD = "ReleaseRecord"
+    RELEASE_APPROVAL = "ReleaseApproval"
     DEPLOYMENT = "Deployment"
     REPLICA_SET = "ReplicaSet"
     POD = "Pod"

@@ -10,6 +10,7 @@ import msgspec
 
 from tandem_controller.api import policy as policy_api
 from tandem_controller.api import rollout as rollout_api
+from tandem_controller.api.approval import ReleaseApproval
 from tandem_controller.api.autoscaling import HorizontalPodAutoscaler
 from tandem_controller.api.config import ConfigObject
 from tandem_controller.api.conversion import decode_rollout
@@ -48,6 +49,10 @@ WATCHED: dict[Kind, Known] = {
     Kind.RELEASE_RECORD: Known(
         Resource(policy_api.GROUP, policy_api.VERSION, "releaserecords", "ReleaseRecord"),
         _as(ReleaseRecord),
+    ),
+    Kind.RELEASE_APPROVAL: Known(
+        Resource(policy_api.GROUP, policy_api.VERSION, "releaseapprovals", "ReleaseApproval"),
+        _as(ReleaseApproval),
     ),
     Kind.DEPLOYMENT: Known(Resource("apps", "v1", "deployments", "Deployment"), _as(Deployment)),
     Kind.REPLICA_SET: Known(Resource("apps", "v1", "replicasets", "ReplicaSet"), _as(ReplicaSet)),

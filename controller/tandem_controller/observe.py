@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from tandem_controller.api.approval import ReleaseApproval
 from tandem_controller.api.network import EndpointSlice
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout, TrafficRouting
@@ -30,6 +31,9 @@ class Cache(Protocol):
     def records_of(self, namespace: str, rollout: str) -> tuple[ReleaseRecord, ...]:
         """Return the records of a Rollout."""
 
+    def approvals_of(self, namespace: str, rollout: str) -> tuple[ReleaseApproval, ...]:
+        """Return the ReleaseApprovals for a Rollout."""
+
     def rollouts_for(self, namespace: str, kind: str, name: str) -> tuple[Rollout, ...]:
         """Return the Rollouts that name a workload."""
 
@@ -45,6 +49,7 @@ def gather(cache: Cache, rollout: Rollout) -> Snapshot:
         rollout=rollout,
         policy=cache.get(Kind.RELEASE_POLICY, namespace, rollout.metadata.name),
         records=cache.records_of(namespace, rollout.metadata.name),
+        approvals=cache.approvals_of(namespace, rollout.metadata.name),
         workload=_workload(cache, namespace, ref.name),
         canary=_workload(cache, namespace, canary_name(ref.name)),
         traffic=_traffic(cache, namespace, routing) if routing else TrafficSnapshot(),

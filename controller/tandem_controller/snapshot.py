@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tandem_controller.api.approval import ReleaseApproval
 from tandem_controller.api.network import HTTPRoute, Ingress, Service
 from tandem_controller.api.policy import DEFAULT_POLICY, ReleasePolicy, ReleasePolicySpec
 from tandem_controller.api.record import ReleaseRecord
@@ -59,6 +60,7 @@ class Snapshot:
     rollout: Rollout
     policy: ReleasePolicy | None = None
     records: tuple[ReleaseRecord, ...] = ()
+    approvals: tuple[ReleaseApproval, ...] = ()
     workload: WorkloadSnapshot | None = None
     canary: WorkloadSnapshot | None = None
     """The extra Deployment of canary style."""

@@ -73,6 +73,8 @@ def test_definitions_alone_from_other_blueprints(run: Run, project: Path, tmp_pa
     assert sorted(p.name for p in out.iterdir()) == [
         "canary-ready-component.cue",
         "release-checkpoint.cue",
+        "rollout-approve.cue",
+        "rollout-step.cue",
         "rollout.cue",
     ]
     rendered = run("render", "examples/shop-v1.yaml", "--definitions", out)

@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 
 from tandem_controller import keys
-from tandem_controller.decide import approval
 from tandem_controller.decide.admission.rollout import note_approver
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.release import decide
@@ -38,7 +37,7 @@ def decided(annotation: str, *, state: str = "StepPaused", paused: bool = False)
         paused=paused,
         annotations=annotations,
     )
-    found = approval.by_annotation(in_progress(here))
+    found = approval.give(in_progress(here))
     assert found is not None
     return found
 

@@ -11,8 +11,10 @@ import msgspec
 import pytest
 
 from tandem_controller.api import meta
+from tandem_controller.api.approval import ReleaseApproval
 from tandem_controller.api.crd import (
     CRD_DIRECTORY,
+    RELEASE_APPROVAL_CRD,
     RELEASE_POLICY_CRD,
     RELEASE_RECORD_CRD,
     ROLLOUT_CRD,
@@ -80,6 +82,7 @@ def struct_paths(kind: object, prefix: str = "") -> set[str]:
         (ROLLOUT_CRD, "v1beta1", Rollout),
         (RELEASE_POLICY_CRD, "v1alpha1", ReleasePolicy),
         (RELEASE_RECORD_CRD, "v1alpha1", ReleaseRecord),
+        (RELEASE_APPROVAL_CRD, "v1alpha1", ReleaseApproval),
     ],
 )
 def test_struct_and_schema_have_the_same_fields(name: str, version: str, struct: type) -> None:
@@ -151,6 +154,7 @@ def test_required_fields_of_structs_are_required_by_the_schema() -> None:
         (ROLLOUT_CRD, "v1beta1", Rollout),
         (RELEASE_POLICY_CRD, "v1alpha1", ReleasePolicy),
         (RELEASE_RECORD_CRD, "v1alpha1", ReleaseRecord),
+        (RELEASE_APPROVAL_CRD, "v1alpha1", ReleaseApproval),
     ):
         assert _required(struct) - _required_by(schema(name, version)) == set()
 
@@ -186,7 +190,11 @@ def test_defaults_of_the_policy_are_those_of_the_schema() -> None:
 
 
 def test_enums_are_those_of_the_structs() -> None:
-    for name, struct in ((RELEASE_POLICY_CRD, ReleasePolicy), (RELEASE_RECORD_CRD, ReleaseRecord)):
+    for name, struct in (
+        (RELEASE_POLICY_CRD, ReleasePolicy),
+        (RELEASE_RECORD_CRD, ReleaseRecord),
+        (RELEASE_APPROVAL_CRD, ReleaseApproval),
+    ):
         assert _struct_enums(struct) == _schema_enums(schema(name, "v1alpha1"))
 
 

@@ -39,7 +39,7 @@ def test_the_folder_bears_the_addons_name(root: Path) -> None:
 def test_it_compiles_without_arguments(files: Mapping[str, str]) -> None:
     application = compiled(files, "output", {})
     kinds = {name: [o["kind"] for o in made] for name, made in objects(application).items()}
-    assert kinds["tandem-crds"] == ["CustomResourceDefinition"] * 3
+    assert kinds["tandem-crds"] == ["CustomResourceDefinition"] * 4
     assert kinds["tandem-rbac"] == [
         "ServiceAccount",
         "ClusterRole",

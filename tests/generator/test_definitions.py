@@ -12,7 +12,7 @@ from tandem_generator.evaluate import Definition
 
 NAMES = ("canary-ready-component", "rollout")
 """Components and traits; steps import actions that only KubeVela has (tests of their own)."""
-OTHERS = ("init-image", "release-checkpoint")
+OTHERS = ("init-image", "release-checkpoint", "rollout-approve", "rollout-step")
 """What has no status to judge: a patch of another's workload, and a step."""
 COMPONENT_ATTRIBUTES = {
     "version",

@@ -146,6 +146,17 @@ class ApproveByAnnotation:
 
 
 @dataclass(frozen=True)
+class ApproveBy:
+    """A workflow approves by a ReleaseApproval: a step near the present one.
+
+    It means the revision that is being released, or one that is none any more.
+    """
+
+    ahead: int = 0
+    stale: bool = False
+
+
+@dataclass(frozen=True)
 class Suspend:
     """spec.strategy.paused."""
 
@@ -248,6 +259,7 @@ Action = (
     | Fate
     | Approve
     | ApproveByAnnotation
+    | ApproveBy
     | Suspend
     | EditPlan
     | AskBack
@@ -296,6 +308,7 @@ users: st.SearchStrategy[Action] = st.one_of(
     st.just(Approve()),
     st.just(Approve()),
     st.just(ApproveByAnnotation()),
+    st.builds(ApproveBy, st.sampled_from([0, 0, 0, -1, 1]), st.sampled_from([False, False, True])),
     st.sampled_from([0, 1, 2, 3, 5, 10]).map(Scale),
     st.builds(Break, _pods),
     st.just(Mend()),

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from tandem_controller import keys
+from tandem_controller.api.approval import ReleaseApproval
 from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
 from tandem_controller.api.policy import Containers, OnDelete, ReleasePolicy
 from tandem_controller.api.record import HoldEnd, ReleaseRecord
-from tandem_controller.api.rollout import Rollout, RolloutStatus, StepState
+from tandem_controller.api.rollout import CanaryStatus, Rollout, RolloutStatus, StepState
 from tandem_controller.decide import plan as plans
 from tandem_controller.decide.classify import parts
 from tandem_controller.decide.history import records
@@ -68,6 +69,10 @@ class Guard:
     """Somebody asked for a rejected version to be released again."""
     _stopped: str = ""
     """Fingerprint of the rejected release when Tandem last wrote the workload."""
+    _used: set[str] = field(default_factory=set)
+    _named: str = ""
+    """What somebody approved by annotation: revision and step."""
+    """ReleaseApprovals that have approved a step."""
     restorations: int = 0
     """How often Tandem has stated another template than the workload did."""
     _ordered: int = 0
@@ -172,6 +177,8 @@ class Guard:
         if not self.by_tandem:
             self._note_users_status(before, rollout)
             return
+        if new.current_step_state == StepState.READY and old is not None:
+            self._judge_approval(old, new)
         canary = rollout.spec.strategy.canary
         if canary is None or rollout.status.phase != "Progressing" or old is None:
             return
@@ -215,7 +222,29 @@ class Guard:
             return
         here = f"{canary.canary_revision}/{canary.current_step_index}"
         if named == here and canary.current_step_state == StepState.PAUSED:
+            self._named = here
             self._permit(canary.current_step_index + 1)
+
+    def _judge_approval(self, old: CanaryStatus, new: CanaryStatus) -> None:
+        """Tandem writes StepReady only where somebody approved exactly that, and once."""
+        if old.current_step_state != StepState.PAUSED:
+            return
+        given = [
+            a
+            for o in self.store.all_of(Kind.RELEASE_APPROVAL)
+            if (a := msgspec.convert(o, ReleaseApproval)).giver == new.approved_by
+        ]
+        if not given and self._named == f"{new.canary_revision}/{old.current_step_index}":
+            self._named = ""
+            return
+        spec = given[0].spec if given and given[0].open else None
+        meant = spec and (spec.rollout, spec.revision, spec.step)
+        assert meant == (WEB, new.canary_revision, old.current_step_index), (
+            f"step {old.current_step_index} of {new.canary_revision} was approved by {meant}"
+        )
+        assert new.approved_by not in self._used, f"{new.approved_by} was used twice"
+        self._used.add(new.approved_by)
+        self._permit(old.current_step_index + 1)
 
     def _note_passing(self, step: plans.PlannedStep, state: str, since: datetime | None) -> None:
         seconds = step.pause_seconds

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tandem_controller.api.approval import ReleaseApproval
 from tandem_controller.api.autoscaling import HorizontalPodAutoscaler
 from tandem_controller.api.config import ConfigObject
 from tandem_controller.api.network import EndpointSlice, HTTPRoute, Ingress, Service
@@ -38,6 +39,7 @@ STRUCTS: dict[Kind, type[msgspec.Struct]] = {
     Kind.ROLLOUT: Rollout,
     Kind.RELEASE_POLICY: ReleasePolicy,
     Kind.RELEASE_RECORD: ReleaseRecord,
+    Kind.RELEASE_APPROVAL: ReleaseApproval,
     Kind.DEPLOYMENT: Deployment,
     Kind.REPLICA_SET: ReplicaSet,
     Kind.POD: Pod,

@@ -98,3 +98,13 @@ def http_route(name: str = "web", service: str = "web") -> Obj:
         "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {"rules": [{"backendRefs": [ref]}]},
     }
+
+
+def release_approval(name: str, revision: str, step: int) -> Obj:
+    """Return an approval that a workflow step gives."""
+    return {
+        "apiVersion": "tandem.oam.dev/v1alpha1",
+        "kind": "ReleaseApproval",
+        "metadata": {"name": name},
+        "spec": {"rollout": "web", "revision": revision, "step": step, "by": "a workflow"},
+    }

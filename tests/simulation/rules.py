@@ -41,6 +41,11 @@ def validate(kind: Kind, old: Obj | None, new: Obj) -> None:
         _validate_deployment(old, new["spec"])
     if kind is Kind.RELEASE_RECORD and old is not None and old["spec"] != new["spec"]:
         raise InvalidError("spec is immutable")
+    if kind is Kind.RELEASE_APPROVAL and old is not None:
+        if old["spec"] != new["spec"]:
+            raise InvalidError("an approval never changes")
+        if old.get("status") and old["status"] != new.get("status"):
+            raise InvalidError("what became of an approval never changes")
 
 
 def default_template(template: Obj) -> Obj:

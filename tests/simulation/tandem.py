@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tandem_controller.api.approval import ReleaseApproval
 from tandem_controller.api.network import EndpointSlice
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
@@ -51,6 +52,11 @@ class ModelCache:
     def records_of(self, namespace: str, rollout: str) -> tuple[ReleaseRecord, ...]:
         del namespace, rollout
         return self._all(Kind.RELEASE_RECORD)
+
+    def approvals_of(self, namespace: str, rollout: str) -> tuple[ReleaseApproval, ...]:
+        del namespace
+        found: tuple[ReleaseApproval, ...] = self._all(Kind.RELEASE_APPROVAL)
+        return tuple(a for a in found if a.spec.rollout == rollout)
 
     def rollouts_for(self, namespace: str, kind: str, name: str) -> tuple[Rollout, ...]:
         del namespace

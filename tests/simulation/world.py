@@ -25,7 +25,7 @@ from tests.simulation.facts import CANARY, WEB
 from tests.simulation.invariants import Guard
 from tests.simulation.kubelet import Readiness
 from tests.simulation.model import Controller, Model
-from tests.simulation.objects import deployment, http_route, rollout, service
+from tests.simulation.objects import deployment, http_route, release_approval, rollout, service
 from tests.simulation.replica_sets import is_ready
 from tests.simulation.rules import Obj, default_template
 from tests.simulation.store import Key, Store
@@ -228,6 +228,8 @@ class World:
                 self.approve()
             case do.ApproveByAnnotation():
                 self.approve_by_annotation()
+            case do.ApproveBy(ahead, stale):
+                self.approve_by(ahead, stale=stale)
             case do.Suspend(paused):
                 self._edit_rollout({"spec": {"strategy": {"paused": paused}}})
             case do.EditPlan(plan):
@@ -348,6 +350,17 @@ class World:
         named = f"{canary.get('canaryRevision', '')}/{canary.get('currentStepIndex', 0)}"
         self._as_user()
         self._edit_rollout({"metadata": {"annotations": {keys.APPROVE: named}}})
+
+    def approve_by(self, ahead: int = 0, *, stale: bool = False) -> str:
+        """Approve by a ReleaseApproval; return its name."""
+        self._as_user()
+        canary = self.status.get("canaryStatus", {})
+        count = len(self.store.all_of(Kind.RELEASE_APPROVAL))
+        revision = "0123456789" if stale else canary.get("canaryRevision", "none")
+        step = max(1, canary.get("currentStepIndex", 0) + ahead)
+        body = release_approval(f"approval-{count}", revision, step)
+        self.model.create(Kind.RELEASE_APPROVAL, body)
+        return f"approval-{count}"
 
     def _edit_policy(
         self, scope: RollbackScope, hold: HoldRelease, business: tuple[str, ...]

@@ -18,6 +18,7 @@ CRD_DIRECTORY = Path(__file__).parent / "crds"
 ROLLOUT_CRD = "rollouts.rollouts.kruise.io"
 RELEASE_POLICY_CRD = "releasepolicies.tandem.oam.dev"
 RELEASE_RECORD_CRD = "releaserecords.tandem.oam.dev"
+RELEASE_APPROVAL_CRD = "releaseapprovals.tandem.oam.dev"
 
 
 def crds() -> dict[str, dict[str, Any]]:

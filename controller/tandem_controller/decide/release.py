@@ -7,6 +7,7 @@ they were carried out. So each rule reads the world as it is and none remembers 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from tandem_controller import keys
@@ -14,7 +15,6 @@ from tandem_controller.api.record import Originals, Outcome, ReleaseRecord
 from tandem_controller.api.rollout import Phase, StepState
 from tandem_controller.decide import (
     adoption,
-    approval,
     deletion,
     integrity,
     opening,
@@ -22,6 +22,7 @@ from tandem_controller.decide import (
     services,
     words,
 )
+from tandem_controller.decide.approval import annotation, release_approval
 from tandem_controller.decide.blocking import blocked
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.ending import complete, park, roll_back
@@ -44,6 +45,11 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
 
     Pure: the same snapshot and time give the same decision.
     """
+    decision = _decide(snapshot, now)
+    return replace(decision, wake_at=release_approval.wake_at(snapshot, decision))
+
+
+def _decide(snapshot: Snapshot, now: datetime) -> Decision:
     workload = snapshot.workload
     if workload is None or workload.deployment.metadata.deleting:
         return not_found(snapshot, now)
@@ -86,10 +92,12 @@ def _at_rest(
 ) -> Decision:
     """Adopt, stay healthy, withhold what is stated or begin a release."""
     known = records.of_workload(snapshot)
+    if void := release_approval.at_rest(snapshot, known, now):
+        return void
     stable = records.stable(known)
     if stable is None:
         return adoption.adopt(snapshot, workload, now)
-    if wish := approval.at_rest(snapshot) or wishes.at_rest(snapshot, workload, stable, now):
+    if wish := annotation.at_rest(snapshot) or wishes.at_rest(snapshot, workload, stable, now):
         return wish
     if live_fingerprint(workload) == stable.spec.fingerprint:
         withdrawn = manifest.withdrawn(snapshot, workload, stable, now)
@@ -129,6 +137,7 @@ Rule = Callable[[Case], Decision | None]
 def _release(case: Case) -> Decision:
     """Ask the rules in order; the first that has something due wins."""
     for rule in (
+        release_approval.settle,
         _held,
         wishes.in_progress,
         _judged,
@@ -140,8 +149,9 @@ def _release(case: Case) -> Decision:
         _zero,
         _blocked,
         _moved,
-        approval.by_annotation,
+        annotation.give,
         _paused,
+        release_approval.give,
     ):
         if decision := rule(case):
             return decision

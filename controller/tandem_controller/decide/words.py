@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tandem_controller.api.approval import ApprovalReason, ReleaseApproval
 from tandem_controller.api.record import Change, Rejection, ReleaseRecord
 from tandem_controller.decide.plan import PlannedStep
 
@@ -148,6 +149,34 @@ def approval_refused(named: str, waiting: str) -> str:
         f"approve: the annotation names {named!r}, and {waiting}; nothing was approved. Name "
         "release and step that wait, as <canaryRevision>/<currentStepIndex> of "
         "status.canaryStatus"
+    )
+
+
+def approved(index: int, total: int, by: str) -> str:
+    """Say that a step was approved."""
+    return f"step {index}/{total} approved by {by}"
+
+
+def approval_used(approval: ReleaseApproval) -> str:
+    """Say what a ReleaseApproval has approved."""
+    spec = approval.spec
+    return f"step {spec.step} of revision {spec.revision} was approved by it"
+
+
+def approval_void(approval: ReleaseApproval, reason: ApprovalReason) -> str:
+    """Say why a ReleaseApproval approves nothing."""
+    spec = approval.spec
+    why = {
+        ApprovalReason.APPROVED: "it was used already",
+        ApprovalReason.STEP_PASSED: "that step has passed already",
+        ApprovalReason.NOT_REACHED: "that step has not been reached",
+        ApprovalReason.OTHER_REVISION: "another revision is being released or runs by now",
+        ApprovalReason.ROLLED_BACK: "that revision was rolled back",
+        ApprovalReason.EXPIRED: "the step did not wait for it within 24 hours; approve it anew",
+    }[reason]
+    return (
+        f"ReleaseApproval {approval.metadata.name} approves nothing: it is for step {spec.step} "
+        f"of revision {spec.revision}, and {why}"
     )
 
 

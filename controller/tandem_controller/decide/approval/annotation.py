@@ -18,7 +18,7 @@ from tandem_controller.effect import Decision, Note
 from tandem_controller.snapshot import Snapshot
 
 
-def by_annotation(case: Case) -> Decision | None:
+def give(case: Case) -> Decision | None:
     """Let the step pass that waits, if the annotation names it.
 
     The status is written first and the annotation dropped after that, so that a crash in

@@ -1,0 +1,245 @@
+"""The steps `rollout-approve` and `rollout-step`, with KubeVela's actions answered by the test."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+
+from tandem_generator import cue
+from tandem_generator.evaluate import Definition
+
+pytestmark = pytest.mark.usefixtures("each_cue")
+
+Obj = dict[str, Any]
+
+ACTIONS = """
+_live: %s
+_void: %s
+kube: #Read: {
+	$params: {cluster: string, value: {...}}
+	$returns?: {...}
+	let place = "\\($params.cluster)/\\($params.value.kind)/\\($params.value.metadata.name)"
+	if _live[place] != _|_ {$returns: value: _live[place]}
+	...
+}
+kube: #Apply: {
+	$params: {cluster: string, value: {...}}
+	$returns: value: {
+		$params.value
+		if _void {status: {phase: "Void", reason: "OtherRevision", message: "another one"}}
+	}
+	...
+}
+builtin: {
+	#Fail: {$params: {message?: string}}
+	#Suspend: {$params: {duration?: string}}
+	#ConditionalWait: {$params: {continue: bool, message?: string}}
+}
+context: {name: "app", namespace: "demo", appRevision: "app-v2"}
+context: {stepName: "ask", stepSessionID: "s1"}
+"""
+MARK = "rollouts.kruise.io/in-progressing"
+
+
+def release(
+    step: int = 1,
+    state: str = "StepPaused",
+    *,
+    phase: str = "Progressing",
+    seen: int = 3,
+    revision: str = "app-v2",
+    annotations: Obj | None = None,
+    release_id: str = "ab12",
+) -> tuple[Obj, Obj]:
+    """Return Rollout and Deployment of a component in the middle of a release."""
+    labels = {"app.oam.dev/appRevision": revision}
+    ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"}
+    steps = [{"pause": {}}, {"pause": {"duration": 60}}, {"pause": {}}]
+    canary = {
+        "observedRolloutID": release_id,
+        "observedWorkloadGeneration": seen,
+        "canaryRevision": "ab12",
+        "currentStepIndex": step,
+        "currentStepState": state,
+    }
+    return (
+        {
+            "metadata": {"labels": labels},
+            "spec": {"objectRef": {"workloadRef": ref}, "strategy": {"canary": {"steps": steps}}},
+            "status": {"phase": phase, "message": "as it says", "canaryStatus": canary},
+        },
+        {
+            "metadata": {
+                "labels": labels,
+                "generation": 3,
+                "annotations": {MARK: "{}"} if annotations is None else annotations,
+            },
+            "spec": {},
+        },
+    )
+
+
+RELEASED = release(3, "Completed", phase="Healthy", annotations={})
+
+
+def run(
+    definition: Definition,
+    *found: tuple[Obj, Obj],
+    step: int = 1,
+    clusters: tuple[str, ...] = ("",),
+    void: bool = False,
+) -> Obj:
+    """Run a step for component `shop` in these clusters, as KubeVela puts it together."""
+    live = {
+        f"{cluster}/{kind}/shop": obj
+        for cluster, objects in zip(clusters, found, strict=False)
+        for kind, obj in zip(("Rollout", "Deployment"), objects, strict=True)
+    }
+    head, _, body = definition.text.partition("\ntemplate: {\n")
+    imports = re.search(r"^import \(.*?\n\)\n", head, re.DOTALL | re.MULTILINE)
+    assert imports
+    own = re.sub(r'^\t"vela/.*\n', "", imports[0], flags=re.MULTILINE)
+    parameter = {"components": ["shop"], "clusters": clusters, "step": step}
+    text = own + ACTIONS % (encoded(live), encoded(void))
+    text += f"step: {{\n{body.rstrip()}\n" + f"step: parameter: {encoded(parameter)}\n"
+    decoded: Obj = msgspec.json.decode(cue.export(text, "step"))
+    return decoded
+
+
+def encoded(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def asks(done: Obj) -> list[str]:
+    return list(done["question"])
+
+
+def goes_on(done: Obj) -> bool:
+    return "fail" not in done and all(
+        done[wait]["$params"]["continue"] for wait in ("reached", "passed") if wait in done
+    )
+
+
+@pytest.fixture
+def approve(made: Mapping[str, Definition]) -> Definition:
+    return made["rollout-approve"]
+
+
+@pytest.fixture
+def advance(made: Mapping[str, Definition]) -> Definition:
+    return made["rollout-step"]
+
+
+def test_it_asks_for_the_step_and_the_revision_and_approves_exactly_those(
+    approve: Definition,
+) -> None:
+    done = run(approve, release())
+    assert asks(done) == ["approve_step_1_of_shop_ab12"]
+    (approval,) = done["approvals"].values()
+    assert approval["$params"]["value"] == {
+        "apiVersion": "tandem.oam.dev/v1alpha1",
+        "kind": "ReleaseApproval",
+        "metadata": {"name": "shop-ab12-1-s1", "namespace": "demo"},
+        "spec": {
+            "rollout": "shop",
+            "revision": "ab12",
+            "step": 1,
+            "by": "workflow of Application app, step ask",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(release(revision="app-v1"), id="the release before"),
+        pytest.param(
+            release(3, "Completed", phase="Healthy", annotations={}, revision="app-v1"),
+            id="healthy of the release before",
+        ),
+        pytest.param(
+            release(3, "Completed", phase="Healthy"), id="healthy, but a release has begun"
+        ),
+        pytest.param(release(seen=2), id="a status of an earlier workload"),
+        pytest.param(release(state="StepUpgrade"), id="pods are not ready"),
+    ],
+)
+def test_it_neither_asks_nor_passes_before_this_release_waits_at_the_step(
+    approve: Definition, found: tuple[Obj, Obj]
+) -> None:
+    done = run(approve, found)
+    assert asks(done) == []
+    assert not goes_on(done)
+
+
+@pytest.mark.parametrize("found", [release(2), release(state="StepReady"), RELEASED])
+def test_what_has_passed_the_step_is_not_asked_for(
+    approve: Definition, found: tuple[Obj, Obj]
+) -> None:
+    done = run(approve, found)
+    assert asks(done) == []
+    assert goes_on(done)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        release(state="StepUpgrade", release_id="rollback-ab12"),
+        release(
+            3, "Completed", phase="Healthy", annotations={"tandem.oam.dev/rejected": "shop-ab12"}
+        ),
+    ],
+)
+def test_what_is_rolled_back_fails_both_steps(
+    made: Mapping[str, Definition], found: tuple[Obj, Obj]
+) -> None:
+    for name in ("rollout-approve", "rollout-step"):
+        assert run(made[name], found)["fail"]["$params"]["message"] == "shop: as it says"
+
+
+def test_it_asks_once_for_all_clusters_when_all_are_there(approve: Definition) -> None:
+    clusters = ("eu", "us")
+    early = run(approve, release(), release(state="StepUpgrade"), clusters=clusters)
+    assert not early["reached"]["$params"]["continue"]
+    done = run(approve, release(), release(), clusters=clusters)
+    assert asks(done) == ["approve_step_1_of_shop.eu_ab12_and_shop.us_ab12"]
+    places = [a["$params"]["cluster"] for a in done["approvals"].values()]
+    assert places == ["eu", "us"]
+
+
+def test_without_the_rollout_it_waits(approve: Definition) -> None:
+    assert not goes_on(run(approve))
+
+
+def test_an_approval_that_is_void_fails_the_step_with_the_reason(approve: Definition) -> None:
+    assert run(approve, release(), void=True)["refused"]["$params"]["message"] == "another one"
+
+
+def test_rollout_step_approves_what_waits_before_and_cuts_no_pause_short(
+    advance: Definition,
+) -> None:
+    first = run(advance, release(1), step=3)
+    assert [a["$params"]["value"]["spec"]["step"] for a in first["approvals"].values()] == [1]
+    assert not goes_on(first)
+    timed = run(advance, release(2), step=3)
+    assert timed["approvals"] == {}
+    assert not goes_on(timed)
+
+
+@pytest.mark.parametrize("found", [release(3), release(3, "StepReady"), RELEASED])
+def test_rollout_step_ends_when_the_step_waits_or_has_passed(
+    advance: Definition, found: tuple[Obj, Obj]
+) -> None:
+    done = run(advance, found, step=3)
+    assert done["approvals"] == {}
+    assert goes_on(done)
+
+
+def test_a_later_step_of_many_pods_that_are_not_ready_is_not_there_yet(
+    advance: Definition,
+) -> None:
+    assert not goes_on(run(advance, release(3, "StepUpgrade"), step=3))
