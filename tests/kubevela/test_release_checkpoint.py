@@ -21,12 +21,13 @@ async def test_both_at_once_fail_the_step_and_a_reason_lets_them_pass(bed: VelaB
     assert "would go out together in shop" in check(failed, 2)["message"]
     assert await bed.images() == ("init:v1", "shop:v1")
 
-    waived = checked("init:v2", "shop:v2")
+    # An annotation alone is no new revision: KubeVela would not run the workflow again.
+    waived = checked("init:v2", "shop:v3")
     waived["metadata"]["annotations"] = {TOGETHER: "CVE-1"}
     bed.up(waived)
     await bed.until_application(lambda o: check(o, 3).get("phase") == "succeeded")
     await bed.until_running()
-    assert await bed.images() == ("init:v2", "shop:v2")
+    assert await bed.images() == ("init:v2", "shop:v3")
 
 
 async def test_on_request_both_wait_until_the_workflow_is_resumed(bed: VelaBed) -> None:
