@@ -21,6 +21,7 @@ from tandem_controller.decide.hold import enforce, manifest, wishes
 from tandem_controller.decide.hold.withheld import accepted, rejection_of
 from tandem_controller.decide.position import move, position, progressing
 from tandem_controller.decide.rest import disabled, healthy, not_found
+from tandem_controller.decide.status import PAUSED_REASON, told_paused
 from tandem_controller.decide.step import work
 from tandem_controller.decide.validity import references
 from tandem_controller.effect import Decision, Effect, Note
@@ -132,6 +133,7 @@ def _release(case: Case) -> Decision:
         _blocked,
         _moved,
         _paused,
+        _resumed,
     ):
         if decision := rule(case):
             return decision
@@ -269,8 +271,23 @@ def _paused(case: Case) -> Decision | None:
     state = StepState.READY if place.state is StepState.READY else StepState.UPGRADE
     note = Note(reason="Paused", message=words.PAUSED)
     return _frozen(case) or progressing(
-        case, place.index, state, words.PAUSED, reason="Paused", notes=(note,)
+        case, place.index, state, words.PAUSED, reason=PAUSED_REASON, notes=(note,)
     )
+
+
+def _resumed(case: Case) -> Decision | None:
+    """The pause is over: say so before anything moves.
+
+    The place counts as entered anew, so that whoever resumed does not meet a StepPaused at
+    once: KubeVela's resume looks again and would approve it.
+    """
+    if not told_paused(case.status):
+        return None
+    place = position(case)
+    kept = (StepState.READY, StepState.COMPLETED)
+    state = place.state if place.state in kept else StepState.UPGRADE
+    note = Note(reason="Resumed", message=words.RESUMED)
+    return progressing(case, place.index, state, words.RESUMED, notes=(note,))
 
 
 def _frozen(case: Case) -> Decision | None:
