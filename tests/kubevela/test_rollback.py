@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,8 @@ async def test_a_definition_upgrade_rolls_nothing_under_auto_update_until_it_is_
         await bed.until_message(name, "platform change held (init=init:v2)")
         assert (await bed.get(Kind.DEPLOYMENT, name))["spec"] == before[name]
         assert await bed.sizes(name) == {f"{name}:v1": 4}
+        # KubeVela asks again at its next resync.
+        await bed.until_application(partial(tells, f"tandem accept {name}"), name)
         assert f"tandem accept {name}" in bed.vela("status", name)
 
     tandem(bed, "accept", "cart")
@@ -126,6 +129,11 @@ async def test_a_definition_upgrade_rolls_nothing_under_auto_update_until_it_is_
     assert await bed.images("cart") == ("init:v2", "cart:v1")
     for name in ("shop", "desk"):
         assert (await bed.get(Kind.DEPLOYMENT, name))["spec"] == before[name]
+
+
+def tells(words: str, found: Obj) -> bool:
+    """Whether an Application's status has a message with these words."""
+    return words in str(found.get("status", {}).get("services"))
 
 
 def auto_updated(name: str, definition: str) -> Obj:
