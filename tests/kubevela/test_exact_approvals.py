@@ -24,7 +24,7 @@ async def test_a_resumption_that_follows_a_suspension_at_once_approves_and_loses
     await release(bed)
     newer = {"spec": {"strategy": {"canary": NEWER_FIELD}}}
     await bed.patch(Kind.ROLLOUT, "shop", newer)
-    await bed.until_paused("shop", 1)
+    await bed.until(Kind.ROLLOUT, "shop", lambda found: found is not None and seen(found))
     before = await bed.get(Kind.ROLLOUT, "shop")
 
     for verb in ("suspend", "resume"):
@@ -105,6 +105,12 @@ async def approved(bed: VelaBed) -> list[Obj]:
         for attempt in record.get("status", {}).get("attempts", ()):
             found += attempt.get("approvals", ())
     return sorted(found, key=lambda approval: int(approval["step"]))
+
+
+def seen(rollout: Obj) -> bool:
+    """Whether Tandem has seen the newest spec."""
+    observed = rollout.get("status", {}).get("observedGeneration")
+    return bool(observed == rollout["metadata"]["generation"])
 
 
 def settled(rollout: Obj | None) -> bool:
