@@ -62,7 +62,7 @@ async def test_one_resumption_advances_release_and_workflow_unless_the_rollout_i
 ) -> None:
     bed.up(application("init:v1", "shop:v1"))
     await bed.until_running()
-    steps = [
+    steps: list[Obj] = [
         {"name": "look", "type": "suspend"},
         {"name": "shop", "type": "apply-component", "properties": {"component": "shop"}},
     ]
@@ -117,7 +117,7 @@ def settled(rollout: Obj | None) -> bool:
     """Whether a release waits or has ended."""
     status = (rollout or {}).get("status", {})
     waits = status.get("canaryStatus", {}).get("currentStepState") == "StepPaused"
-    return waits or status.get("phase") == "Healthy"
+    return bool(waits or status.get("phase") == "Healthy")
 
 
 def lasting(rollout: Obj) -> dict[str, Any]:

@@ -88,6 +88,8 @@ def _at_rest(
         return withdrawn or healthy(snapshot, known, now)
     if adoption.escaped(workload):
         return adoption.accept(snapshot, workload, now)
+    if adoption.let_through(workload):
+        return Decision()
     return enforce.at_rest(snapshot, workload, stable, now) or _start(
         snapshot, workload, provider, stable, now
     )
