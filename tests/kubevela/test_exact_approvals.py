@@ -21,10 +21,12 @@ NEWER_FIELD = {"disableGenerateCanaryService": True}
 async def test_a_resumption_that_follows_a_suspension_at_once_approves_and_loses_nothing(
     bed: VelaBed,
 ) -> None:
-    await release(bed)
+    bed.up(application("init:v1", "shop:v1"))
+    await bed.until_running()
     newer = {"spec": {"strategy": {"canary": NEWER_FIELD}}}
     await bed.patch(Kind.ROLLOUT, "shop", newer)
-    await bed.until(Kind.ROLLOUT, "shop", lambda found: found is not None and seen(found))
+    bed.up(application("init:v1", "shop:v2"))
+    await bed.until_paused("shop", 1)
     before = await bed.get(Kind.ROLLOUT, "shop")
 
     for verb in ("suspend", "resume"):
@@ -105,12 +107,6 @@ async def approved(bed: VelaBed) -> list[Obj]:
         for attempt in record.get("status", {}).get("attempts", ()):
             found += attempt.get("approvals", ())
     return sorted(found, key=lambda approval: int(approval["step"]))
-
-
-def seen(rollout: Obj) -> bool:
-    """Whether Tandem has seen the newest spec."""
-    observed = rollout.get("status", {}).get("observedGeneration")
-    return bool(observed == rollout["metadata"]["generation"])
 
 
 def settled(rollout: Obj | None) -> bool:
