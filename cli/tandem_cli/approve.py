@@ -81,9 +81,14 @@ async def approve(
         if place != wanted:
             raise Refusal(f"Rollout {name!r} moved on to step {place.step}: nothing was approved")
         try:
-            await _write(client, rollout)
+            approved = await _write(client, rollout)
         except Conflict:
             continue
+        if not approved:
+            raise Refusal(
+                f"the spec of Rollout {name!r} was changed a moment ago and the controller has "
+                "not seen it yet: nothing was approved; look at it and approve again"
+            )
         return place
     raise Refusal(f"the status of Rollout {name!r} changes too fast: nothing was approved")
 
@@ -136,11 +141,14 @@ async def _read(client: Client, namespace: str, name: str) -> Rollout:
     return rollout
 
 
-async def _write(client: Client, rollout: Rollout) -> None:
-    """Set StepReady as kubectl-kruise and KubeVela do, if nothing has changed since."""
-    meta = rollout.metadata
-    await client.patch(
-        WATCHED[Kind.ROLLOUT].resource,
+async def _write(client: Client, rollout: Rollout) -> bool:
+    """Set StepReady as kubectl-kruise and KubeVela do, if nothing has changed since.
+
+    Return whether that was admitted: not while the controller has not seen the newest spec.
+    """
+    meta, watched = rollout.metadata, WATCHED[Kind.ROLLOUT]
+    raw = await client.patch(
+        watched.resource,
         meta.name,
         {
             "metadata": {"resourceVersion": meta.resource_version},
@@ -151,3 +159,5 @@ async def _write(client: Client, rollout: Rollout) -> None:
         patch_type=PatchType.MERGE,
         field_manager="tandem",
     )
+    canary = watched.decode(raw).status.canary_status
+    return canary is not None and canary.current_step_state == StepState.READY

@@ -12,9 +12,10 @@ from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout, TrafficRouting
 from tandem_controller.api.workload import Deployment, Pod, ReplicaSet
 from tandem_controller.effect import Kind
-from tandem_controller.keys import CANARY_DEPLOYMENT, RECORD_ROLLOUT
+from tandem_controller.keys import CANARY_DEPLOYMENT, RECORD_ROLLOUT, REJECTED
 from tandem_controller.kube.store import Key, Store
 from tandem_controller.snapshot import canary_name
+from tandem_controller.workloads.deployment import taken_over_by
 
 DEPLOYMENT = "Deployment"
 
@@ -25,6 +26,18 @@ def _owners(obj: Any) -> Iterator[Hashable]:  # noqa: ANN401 - any struct with m
 
 def _uid(obj: Any) -> Iterator[Hashable]:  # noqa: ANN401 - any struct with metadata
     yield obj.metadata.uid
+
+
+_NOTED = ""
+"""Stands for the Rollout of a Deployment that has the note about a rejected version."""
+
+
+def _rollouts_told_by(obj: Deployment) -> Iterator[Hashable]:
+    """Yield (namespace, Rollout) of what Tandem or admission has left on a Deployment."""
+    if named := taken_over_by(obj):
+        yield (obj.metadata.namespace, named)
+    if REJECTED in obj.metadata.annotations:
+        yield (obj.metadata.namespace, _NOTED)
 
 
 def _service_of_slice(obj: EndpointSlice) -> Iterator[Hashable]:
@@ -75,7 +88,7 @@ class Caches:
             Kind.RELEASE_POLICY: Store(),
             Kind.RELEASE_RECORD: Store({"rollout": _rollout_of_record}),
             Kind.RELEASE_APPROVAL: Store({"rollout": _rollout_of_approval}),
-            Kind.DEPLOYMENT: Store({"uid": _uid}),
+            Kind.DEPLOYMENT: Store({"uid": _uid, "told": _rollouts_told_by}),
             Kind.REPLICA_SET: Store({"owner": _owners, "uid": _uid}),
             Kind.POD: Store({"owner": _owners}),
             Kind.SERVICE: Store(),
@@ -125,6 +138,21 @@ class Caches:
         """Return the Rollouts that name a workload."""
         return self.stores[Kind.ROLLOUT].by_index("workload", (namespace, kind, name))
 
+    def left_by(self, key: Key) -> tuple[Deployment, ...]:
+        """Return the Deployments on which a Rollout that is gone may have left something."""
+        found = [
+            deployment
+            for rollout in (key.name, _NOTED)
+            for deployment in self.stores[Kind.DEPLOYMENT].by_index(
+                "told", (key.namespace, rollout)
+            )
+        ]
+        return tuple(d for d in found if not self._is_released(d))
+
+    def _is_released(self, deployment: Deployment) -> bool:
+        meta = deployment.metadata
+        return bool(self.rollouts_for(str(meta.namespace), DEPLOYMENT, meta.name))
+
     def concerned(self, kind: Kind, obj: Any) -> Iterator[Key]:  # noqa: ANN401
         """Yield the Rollouts whose snapshot contains an object."""
         yield from self._concerned[kind](obj)
@@ -147,6 +175,9 @@ class Caches:
         meta = obj.metadata
         for name in {meta.name, meta.labels.get(CANARY_DEPLOYMENT, meta.name)}:
             yield from self._keys("workload", (meta.namespace, DEPLOYMENT, name))
+        told = any(True for _ in _rollouts_told_by(obj))
+        if told and not self._is_released(obj):
+            yield Key(meta.namespace, taken_over_by(obj) or meta.name)
 
     def _of_replica_set(self, obj: ReplicaSet) -> Iterator[Key]:
         for deployment in self._owners(Kind.DEPLOYMENT, obj):

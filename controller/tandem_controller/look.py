@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from tandem_controller.effect import Look
-from tandem_controller.kinds import LOOKED_AT
+from tandem_controller.effect import Kind, Look
+from tandem_controller.kinds import KNOWN, LOOKED_AT
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import Forbidden, NotFound
 from tandem_controller.snapshot import Seen
@@ -29,6 +29,18 @@ class Eye:
                 something is one, and part of the answer.
         """
         return tuple(await asyncio.gather(*(self._one(namespace, look) for look in looks)))
+
+    async def misses(self, kind: Kind, namespace: str, name: str) -> bool:
+        """Whether an object does not exist, whatever a cache says.
+
+        Raises:
+            ApiError: where the API server gave no verdict.
+        """
+        try:
+            await self._client.get(KNOWN[kind].resource, name, namespace)
+        except NotFound:
+            return True
+        return False
 
     async def _one(self, namespace: str, look: Look) -> Seen:
         try:

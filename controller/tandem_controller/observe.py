@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from tandem_controller.api.approval import ReleaseApproval
+from tandem_controller.api.meta import ObjectMeta
 from tandem_controller.api.network import EndpointSlice
 from tandem_controller.api.record import ReleaseRecord
-from tandem_controller.api.rollout import Rollout, TrafficRouting
-from tandem_controller.api.workload import Pod, ReplicaSet
+from tandem_controller.api.rollout import Rollout, RolloutSpec, TrafficRouting, WorkloadRef
+from tandem_controller.api.workload import Deployment, Pod, ReplicaSet
 from tandem_controller.effect import Kind
 from tandem_controller.snapshot import Snapshot, TrafficSnapshot, WorkloadSnapshot, canary_name
+from tandem_controller.workloads import deployment as native
 
 
 class Cache(Protocol):
@@ -55,6 +57,18 @@ def gather(cache: Cache, rollout: Rollout) -> Snapshot:
         traffic=_traffic(cache, namespace, routing) if routing else TrafficSnapshot(),
         rivals=tuple(r for r in rivals if r.metadata.uid != rollout.metadata.uid),
     )
+
+
+def gather_left(cache: Cache, deployment: Deployment, rollout: str) -> Snapshot:
+    """Return the same for a Deployment whose Rollout does not exist any more."""
+    meta = deployment.metadata
+    ref = WorkloadRef(api_version="apps/v1", kind="Deployment", name=meta.name)
+    named = native.taken_over_by(deployment) or rollout
+    stand_in = Rollout(
+        metadata=ObjectMeta(name=named, namespace=meta.namespace),
+        spec=RolloutSpec(workload_ref=ref),
+    )
+    return gather(cache, stand_in)
 
 
 def _workload(cache: Cache, namespace: str, name: str) -> WorkloadSnapshot | None:

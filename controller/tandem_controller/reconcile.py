@@ -12,6 +12,7 @@ import structlog
 from tandem_controller.act import Actor
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.caches import Caches
+from tandem_controller.decide.left import left
 from tandem_controller.decide.release import decide
 from tandem_controller.effect import Decision, Kind, Note
 from tandem_controller.kube.errors import ApiError, Conflict, NotFound
@@ -19,7 +20,7 @@ from tandem_controller.kube.lease import LeadershipLost
 from tandem_controller.kube.store import Key
 from tandem_controller.kube.workqueue import QueueClosed, WorkQueue
 from tandem_controller.look import Eye
-from tandem_controller.observe import gather
+from tandem_controller.observe import gather, gather_left
 from tandem_controller.snapshot import Snapshot
 from tandem_controller.telemetry import Metrics
 
@@ -105,6 +106,7 @@ class Reconciler:
             rollout = self._caches.get(Kind.ROLLOUT, key.namespace, key.name)
             if rollout is None:
                 self._metrics.releases.forget(key)
+                await self._tidy(key)
                 return
             snapshot = gather(self._caches, rollout)
             decision = await self._decide(snapshot)
@@ -119,6 +121,19 @@ class Reconciler:
         log.error("Too many decisions in a row; this Rollout is looked at again later.")
         self._metrics.faults.inc()
         self._queue.add_rate_limited(key)
+
+    async def _tidy(self, key: Key) -> None:
+        """Take away what a Rollout that is gone has left on Deployments.
+
+        The API server is asked whether it is gone: the cache may not show a new one yet, and
+        what admission paused for it must stay paused.
+        """
+        for deployment in self._caches.left_by(key):
+            snapshot = gather_left(self._caches, deployment, key.name)
+            decision, name = left(snapshot), snapshot.rollout.metadata.name
+            if decision.effects and await self._eye.misses(Kind.ROLLOUT, key.namespace, name):
+                log.info("What a Rollout has left is taken away.", left_by=name)
+                await self._actor.carry_out(decision.effects)
 
     def _show(self, snapshot: Snapshot) -> None:
         """Show a Rollout in the metrics; a release never fails by its monitoring."""

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from tandem_cli import approve
 from tandem_cli.session import Refusal
+from tandem_controller.api.conversion import V1ALPHA1
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import Conflict
@@ -22,6 +24,7 @@ class Server:
     def __init__(self, *states: Rollout) -> None:
         self.states = list(states)
         self.written: list[Any] = []
+        self.answers = wire("StepReady")
 
     async def patch(
         self, _resource: object, _name: str, body: object, *_: object, **__: object
@@ -30,7 +33,12 @@ class Server:
             self.states.pop(0)
             raise Conflict(409, "Conflict", "the object has been modified")
         self.written.append(body)
-        return b"{}"
+        return self.answers
+
+
+def wire(state: str) -> bytes:
+    body = {"apiVersion": V1ALPHA1, "kind": "Rollout", "metadata": {"name": "shop"}, "spec": {}}
+    return msgspec.json.encode({**body, "status": {"canaryStatus": {"currentStepState": state}}})
 
 
 @pytest.fixture
@@ -67,6 +75,13 @@ def test_the_step_that_waits_is_set_ready_if_nothing_has_changed(approving: Appr
             "status": {"canaryStatus": {"currentStepState": "StepReady"}},
         }
     ]
+
+
+def test_an_approval_that_admission_takes_away_is_told(approving: Approving) -> None:
+    server = Server(WAITING)
+    server.answers = wire("StepPaused")
+    with pytest.raises(Refusal, match="has not seen it yet: nothing was approved"):
+        approving(server)
 
 
 def test_a_write_that_crosses_a_change_of_counts_is_repeated(approving: Approving) -> None:

@@ -374,6 +374,17 @@ def test_an_approval_carries_the_name_of_who_gave_it() -> None:
     assert result["status"]["canaryStatus"]["approvedBy"] == "ada"
 
 
+def test_an_approval_beside_a_spec_that_the_controller_has_not_seen_approves_nothing() -> None:
+    old, new = with_state("StepPaused", nextStepIndex=2), with_state("StepReady")
+    for rollout_ in (old, new):
+        rollout_["metadata"]["generation"] = 3
+        rollout_["status"]["observedGeneration"] = 2
+    verdict = status_update(new, old)
+    assert verdict.allowed
+    assert "nothing was approved" in verdict.warnings[0]
+    assert applied(verdict, new) == old
+
+
 def test_an_approval_keeps_its_name_when_someone_else_writes_later() -> None:
     old, new = with_state("StepReady", approvedBy="ada"), with_state("StepReady", approvedBy="bob")
     result = applied(status_update(new, old, "bob"), new)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tandem_controller import keys
 from tandem_controller.decide.admission.rollout import note_approver
+from tandem_controller.decide.approval import annotation as approval
 from tandem_controller.decide.case import Case
 from tandem_controller.decide.release import decide
 from tandem_controller.effect import Decision, Kind, Patch, ReplaceStatus

@@ -43,22 +43,34 @@ def kubevela(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="session")
-def tandem(kubevela: KubeVela) -> Iterator[TandemProcess]:
+def tandem_webhook(kubevela: KubeVela) -> Iterator[TandemProcess]:
+    """Tandem enabled as an addon, and its webhooks beside the cluster.
+
+    Yields the webhooks; whoever kills them starts them again.
+    """
+    kubevela.vela("addon", "enable", str(ADDON), "-y")
+    webhook = TandemProcess.webhook(kubevela.cluster)
+    webhook.start()
+    try:
+        asyncio.run(until_webhooks_are_asked(kubevela.cluster))
+        yield webhook
+    finally:
+        webhook.stop()
+
+
+@pytest.fixture(scope="session")
+def tandem(kubevela: KubeVela, tandem_webhook: TandemProcess) -> Iterator[TandemProcess]:
     """Tandem enabled as an addon; its pods are fake, its processes run beside the cluster.
 
     Yields the controller; whoever kills it starts it again.
     """
-    kubevela.vela("addon", "enable", str(ADDON), "-y")
-    webhook = TandemProcess.webhook(kubevela.cluster)
+    del tandem_webhook
     controller = TandemProcess.controller(kubevela.cluster)
-    webhook.start()
+    controller.start()
     try:
-        asyncio.run(until_webhooks_are_asked(kubevela.cluster))
-        controller.start()
         yield controller
     finally:
         controller.stop()
-        webhook.stop()
 
 
 @pytest.fixture

@@ -194,7 +194,8 @@ class Guard:
             )
         if 1 <= index <= len(plan):
             self._note_passing(plan[index - 1], old.current_step_state, old.last_update_time)
-        if same and old.current_step_state == StepState.READY and self._going_on(rollout):
+        approved = old.current_step_state == StepState.READY and not _toggled_unseen(before)
+        if same and approved and self._going_on(rollout):
             assert new.current_step_state in (StepState.READY, StepState.COMPLETED), (
                 f"the approval of step {index} was overwritten with {new.current_step_state}"
             )
@@ -488,3 +489,10 @@ class Guard:
         found = self.store.find(Kind.ENDPOINT_SLICE, service)
         endpoints = (found or {}).get("endpoints", ())
         return sum(e["conditions"]["ready"] for e in endpoints)
+
+
+def _toggled_unseen(before: Obj) -> bool:
+    """Whether the spec was changed, and not only paused, since Tandem wrote the status."""
+    paused = before["spec"]["strategy"].get("paused")
+    seen = before.get("status", {}).get("observedGeneration")
+    return not paused and seen != before["metadata"]["generation"]

@@ -7,14 +7,16 @@ from typing import Any
 
 import msgspec
 
+from tandem_controller import keys
 from tandem_controller.api.approval import ReleaseApproval
 from tandem_controller.api.network import EndpointSlice
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
-from tandem_controller.api.workload import Pod, ReplicaSet
+from tandem_controller.api.workload import Deployment, Pod, ReplicaSet
+from tandem_controller.decide.left import left
 from tandem_controller.decide.release import decide
 from tandem_controller.effect import Decision, Kind, Look, Note
-from tandem_controller.observe import gather
+from tandem_controller.observe import gather, gather_left
 from tandem_controller.reconcile import MAX_LOOKS
 from tandem_controller.snapshot import Seen
 from tests.simulation.errors import ApiError
@@ -84,9 +86,7 @@ class Tandem:
         wrote = 0
         for _ in range(MAX_PASSES):
             rollout = self.model.find(Kind.ROLLOUT, self.rollout, Rollout)
-            if rollout is None:
-                return wrote > 0
-            decision = self.decide(rollout)
+            decision = self.decide(rollout) if rollout else self.tidy()
             self.notes += decision.notes
             if not decision.effects:
                 return wrote > 0
@@ -100,6 +100,13 @@ class Tandem:
                 wrote += 1
                 self.written += 1
         raise AssertionError(f"{MAX_PASSES} passes without coming to rest: {decision}")
+
+    def tidy(self) -> Decision:
+        """Decide what becomes of what a Rollout that is gone has left."""
+        cache = ModelCache(self.model)
+        found = self.model.find(Kind.DEPLOYMENT, self.rollout, Deployment)
+        told = found and {keys.IN_PROGRESSING, keys.REJECTED} & found.metadata.annotations.keys()
+        return left(gather_left(cache, found, self.rollout)) if found and told else Decision()
 
     def decide(self, rollout: Rollout) -> Decision:
         """Decide, looking at what is asked for, as `Reconciler` does."""

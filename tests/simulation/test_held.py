@@ -230,6 +230,18 @@ def test_what_escaped_through_break_glass_is_neither_held_nor_rejected() -> None
     assert (runs(world), notices(world)) == (("r/web:3", "r/init:2"), set())
 
 
+def test_what_break_glass_lets_through_is_not_released_in_steps_while_it_rolls_out() -> None:
+    world = world_of(do.Apply(4))
+    world.tandem.settle()
+    world._as_user()
+    world._edit({"metadata": {"labels": {keys.BREAK_GLASS: "true"}}})
+    world.play([do.Apply(3), do.Look(None)])
+    world.tandem.settle()
+    attempts = [a.outcome for r in records(world) for a in r.status.attempts]
+    assert (runs(world), notices(world)) == (("r/web:3", "r/init:2"), set())
+    assert attempts == [Outcome.BASELINE, Outcome.BASELINE]
+
+
 def test_suspended_nothing_that_is_held_or_rejected_moves() -> None:
     world = world_of(do.Apply(2))
     world.tandem.settle()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from tandem_controller import keys
 from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.record import Originals
 from tandem_controller.decide import integrity, services
@@ -44,6 +45,14 @@ def escaped(workload: WorkloadSnapshot) -> bool:
         and deployment.spec.replicas > 0
         and size(live) == size(workload.replica_sets) == deployment.spec.replicas
     )
+
+
+def let_through(workload: WorkloadSnapshot) -> bool:
+    """Whether somebody lets a template pass without steps (break-glass), and it rolls out."""
+    deployment = workload.deployment
+    labelled = deployment.metadata.labels.get(keys.BREAK_GLASS) == "true"
+    held = deployment.spec.paused or keys.IN_PROGRESSING in deployment.metadata.annotations
+    return labelled and not held
 
 
 def accept(snapshot: Snapshot, workload: WorkloadSnapshot, now: datetime) -> Decision:

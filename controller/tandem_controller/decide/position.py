@@ -46,11 +46,27 @@ def position(case: Case) -> Position:
     )
     if not entered:
         return Position(index=0, state=None)
-    return Position(index=canary.current_step_index, state=_state(canary.current_step_state))
+    return Position(index=canary.current_step_index, state=_state(case))
 
 
-def _state(value: str) -> StepState | None:
-    return StepState(value) if value in StepState.__members__.values() else None
+def _state(case: Case) -> StepState | None:
+    """Return the state of the step; an approval is good only for the spec that it was seen with.
+
+    KubeVela's resume un-pauses a Rollout and approves what it reads next. Where Tandem had not
+    even seen that it was paused, that is the StepPaused of before, and nobody approved it. A
+    spec that was changed to another plan, or is paused, is met by its own rule.
+    """
+    value = case.canary_status.current_step_state
+    state = StepState(value) if value in StepState.__members__.values() else None
+    return StepState.PAUSED if state is StepState.READY and _toggled_unseen(case) else state
+
+
+def _toggled_unseen(case: Case) -> bool:
+    """Whether the spec was changed since the status was written, and yet asks for the same."""
+    rollout = case.snapshot.rollout
+    unseen = case.status.observed_generation != rollout.metadata.generation
+    same = case.canary_status.rollout_hash == plans.plan_hash(case.snapshot.strategy)
+    return unseen and same and not rollout.spec.strategy.paused
 
 
 def move(case: Case, place: Position) -> Decision | None:

@@ -31,6 +31,7 @@ from tandem_controller.decide.hold import enforce, manifest, wishes
 from tandem_controller.decide.hold.withheld import accepted, rejection_of
 from tandem_controller.decide.position import move, position, progressing
 from tandem_controller.decide.rest import disabled, healthy, not_found
+from tandem_controller.decide.status import PAUSED_REASON, told_paused
 from tandem_controller.decide.step import work
 from tandem_controller.decide.validity import references
 from tandem_controller.effect import Decision, Effect, Note
@@ -92,18 +93,22 @@ def _at_rest(
 ) -> Decision:
     """Adopt, stay healthy, withhold what is stated or begin a release."""
     known = records.of_workload(snapshot)
-    if void := release_approval.at_rest(snapshot, known, now):
-        return void
     stable = records.stable(known)
     if stable is None:
         return adoption.adopt(snapshot, workload, now)
-    if wish := annotation.at_rest(snapshot) or wishes.at_rest(snapshot, workload, stable, now):
-        return wish
+    if asked := (
+        release_approval.at_rest(snapshot, known, now)
+        or annotation.at_rest(snapshot)
+        or wishes.at_rest(snapshot, workload, stable, now)
+    ):
+        return asked
     if live_fingerprint(workload) == stable.spec.fingerprint:
         withdrawn = manifest.withdrawn(snapshot, workload, stable, now)
         return withdrawn or healthy(snapshot, known, now)
     if adoption.escaped(workload):
         return adoption.accept(snapshot, workload, now)
+    if adoption.let_through(workload):
+        return Decision()
     return enforce.at_rest(snapshot, workload, stable, now) or _start(
         snapshot, workload, provider, stable, now
     )
@@ -151,6 +156,7 @@ def _release(case: Case) -> Decision:
         _moved,
         annotation.give,
         _paused,
+        _resumed,
         release_approval.give,
     ):
         if decision := rule(case):
@@ -289,8 +295,23 @@ def _paused(case: Case) -> Decision | None:
     state = StepState.READY if place.state is StepState.READY else StepState.UPGRADE
     note = Note(reason="Paused", message=words.PAUSED)
     return _frozen(case) or progressing(
-        case, place.index, state, words.PAUSED, reason="Paused", notes=(note,)
+        case, place.index, state, words.PAUSED, reason=PAUSED_REASON, notes=(note,)
     )
+
+
+def _resumed(case: Case) -> Decision | None:
+    """The pause is over: say so before anything moves.
+
+    The place counts as entered anew, so that whoever resumed does not meet a StepPaused at
+    once: KubeVela's resume looks again and would approve it.
+    """
+    if not told_paused(case.status):
+        return None
+    place = position(case)
+    kept = (StepState.READY, StepState.COMPLETED)
+    state = place.state if place.state in kept else StepState.UPGRADE
+    note = Note(reason="Resumed", message=words.RESUMED)
+    return progressing(case, place.index, state, words.RESUMED, notes=(note,))
 
 
 def _frozen(case: Case) -> Decision | None:

@@ -14,6 +14,9 @@ from tandem_controller.api.rollout import CanaryStatus, Phase, Rollout, RolloutS
 from tandem_controller.decide.hold.notices import Notice
 from tandem_controller.effect import Decision, Kind, Note, ReplaceStatus
 
+PAUSED_REASON = "Paused"
+"""Reason of the condition `Progressing` while `spec.strategy.paused` holds a release."""
+
 COUNT_INTERVAL = timedelta(seconds=5)
 """Pods getting ready one by one are written at most this often."""
 
@@ -80,6 +83,12 @@ def report(
     return Decision(effects=(effect,), notes=notes, wake_at=wake_at)
 
 
+def told_paused(status: RolloutStatus) -> bool:
+    """Whether a status says that `spec.strategy.paused` holds the release."""
+    found = (c.reason for c in status.conditions if c.type == "Progressing")
+    return next(found, "") == PAUSED_REASON
+
+
 def wire(status: RolloutStatus) -> dict[str, Any]:
     """Return a status as JSON values, in the shape of v1beta1."""
     encoded: dict[str, Any] = msgspec.to_builtins(status)
@@ -91,7 +100,8 @@ def _build(rollout: Rollout, wanted: Report, now: datetime) -> RolloutStatus:
     canary = wanted.canary
     if canary is not None:
         previous = old.canary_status or CanaryStatus()
-        at = now if _moved(previous, canary) else previous.last_update_time
+        moved = _moved(previous, canary) or told_paused(old) != (wanted.reason == PAUSED_REASON)
+        at = now if moved else previous.last_update_time
         canary = replace(canary, last_update_time=at, message=wanted.text)
     return RolloutStatus(
         observed_generation=rollout.metadata.generation,
@@ -161,7 +171,10 @@ def _stamped(status: RolloutStatus, now: datetime) -> RolloutStatus:
 
 
 def _due_at(old: RolloutStatus, new: RolloutStatus) -> datetime | None:
-    """Return when a mere change of counts may be written; None when it is due at once."""
+    """Return when a mere change of counts may be written; None when it is due at once.
+
+    That another generation was seen is no count: approvals are good for the one that was.
+    """
     if old.canary_status is None or new.canary_status is None:
         return None
     if _without_counts(old) != _without_counts(new):
@@ -175,4 +188,4 @@ def _without_counts(status: RolloutStatus) -> RolloutStatus:
     if canary is None:
         return status
     blank = replace(canary, **_COUNTS, message="", last_update_time=None)
-    return replace(status, canary_status=blank, message="", observed_generation=0)
+    return replace(status, canary_status=blank, message="")

@@ -90,6 +90,16 @@ def take_over_mark(rollout: str) -> str:
     return msgspec.json.encode({"rolloutName": rollout}).decode()
 
 
+def taken_over_by(deployment: Deployment) -> str:
+    """Return the Rollout that the take-over mark names; empty without a readable one."""
+    mark = deployment.metadata.annotations.get(IN_PROGRESSING, "")
+    try:
+        named = msgspec.json.decode(mark) if mark else {}
+    except msgspec.DecodeError:
+        return ""
+    return str(named.get("rolloutName", "")) if isinstance(named, dict) else ""
+
+
 def users_fields(versions: Versions) -> dict[str, Any]:
     """Return the user's strategy and deadlines, and an un-paused Deployment."""
     return {**{key: versions.originals[key] for key in ORIGINAL_FIELDS}, "paused": False}

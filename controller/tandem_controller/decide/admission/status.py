@@ -41,9 +41,35 @@ def admit_status(request: AdmissionRequest, writers: Collection[str]) -> Verdict
     if not new:
         return ALLOWED
     approver = old.get("approvedBy")
+    if after == StepState.READY and before == StepState.PAUSED and _outdated(request.old):
+        return Verdict(
+            patch=(*_state(request.new, before), *_given_back(request.new, old)),
+            warnings=(_NOT_SEEN,),
+        )
     if after == StepState.READY and before == StepState.PAUSED:
         approver = request.user_info.username
     return Verdict(patch=(*_approver(request.new, approver), *_given_back(request.new, old)))
+
+
+_NOT_SEEN = (
+    "nothing was approved: the spec of the Rollout was changed a moment ago and the controller "
+    "has not seen it yet; look at the Rollout and approve again"
+)
+
+
+def _outdated(rollout: Mapping[str, Any]) -> bool:
+    """Whether the spec was changed since the controller wrote the status.
+
+    `vela workflow resume` un-pauses and then approves the StepPaused that it reads, which may
+    be the one of before the suspension. It is admitted without the approval, not refused: the
+    rest of the command goes on, and a repeated one would approve.
+    """
+    seen = (rollout.get("status") or {}).get("observedGeneration")
+    return seen is not None and seen != (rollout.get("metadata") or {}).get("generation")
+
+
+def _state(obj: Mapping[str, Any], state: object) -> list[Operation]:
+    return set_field(obj, ("status", "canaryStatus", "currentStepState"), state)
 
 
 def _not_waiting(state: object) -> str:

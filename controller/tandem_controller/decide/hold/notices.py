@@ -36,9 +36,16 @@ def notices(snapshot: Snapshot) -> tuple[Notice, ...]:
     holding = held(known, stable, snapshot.policy_spec.containers)
     if holding is not None:
         after = holding.status.hold is not None and holding.status.hold.cause is HoldCause.ROLLBACK
-        message = words.held(holding, stable, name, after_rollback=after)
+        message = words.held(holding, _in_force(known, stable), name, after_rollback=after)
         found.append(Notice(type=HELD, message=message))
     return tuple(found)
+
+
+def _in_force(known: tuple[ReleaseRecord, ...], stable: ReleaseRecord) -> ReleaseRecord:
+    """Return the version that is being released, else the stable one: its images are not held."""
+    release = records.in_progress(known)
+    attempt = release.open_attempt if release else None
+    return release if release and attempt and attempt.rejection is None else stable
 
 
 def standing_rejection(
