@@ -23,7 +23,7 @@ REQUIREMENT = ">=1.9.0-0, <1.10.0-0"
 REVISION_NAME = "definitionrevision.oam.dev/name"
 """Annotation on a definition of 1.9: the name of its revision, as `type: x@v1.2.3` uses it."""
 
-_VERSION = re.compile(r'^\t\tversion: "[^"]*"\n', re.MULTILINE)
+_VERSION = re.compile(r'^\t\tversion: +"[^"]*"\n', re.MULTILINE)
 _ATTRIBUTES = re.compile(r"^\tattributes: \{\n", re.MULTILINE)
 
 

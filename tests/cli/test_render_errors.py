@@ -28,7 +28,7 @@ TRAIT = "component shop: trait rollout: "
             "type: rollout",
             "type: gateway",
             21,
-            "component shop: unknown trait type `gateway`; known are rollout",
+            "component shop: unknown trait type `gateway`; known are init-image, rollout",
         ),
         (
             "type: canary-ready-component",
@@ -36,7 +36,7 @@ TRAIT = "component shop: trait rollout: "
             10,
             (
                 "component shop: component type `canary-ready-component` has no version 9.0.0 "
-                "here, only 1.1.0"
+                "here, only 1.2.0"
             ),
         ),
         (

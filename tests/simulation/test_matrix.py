@@ -217,6 +217,8 @@ def test_the_message_of_a_rejection_says_what_the_manifest_states(applied: str, 
     bench.edit(Kind.DEPLOYMENT, {"metadata": {"annotations": annotations}})
     bench.settle()
     assert f"the manifest {told}" in bench.world.status["message"]
+    conditions = {c["type"] for c in bench.world.status["conditions"]}
+    assert ("Rejected" in conditions) is (applied == "b2")
     web = bench.world.store.get(Kind.DEPLOYMENT, WEB)
     note = web["metadata"]["annotations"].get(keys.REJECTED)
     # An owner that states the stable version again has what it asked for: it is healthy.

@@ -141,6 +141,7 @@ def _conditions(old: tuple[Condition, ...], wanted: Report, now: datetime) -> tu
     found += [
         Condition(type=n.type, status="True", reason=n.type, message=n.message)
         for n in wanted.notices
+        if n.type is not None
     ]
     if wanted.released is not None:
         found.append(wanted.released)

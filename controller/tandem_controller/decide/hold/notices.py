@@ -17,9 +17,13 @@ REJECTED = "Rejected"
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """A sentence for the status, and the type of the condition that stands for it."""
+    """A sentence for the status, and the type of the condition that stands for it.
 
-    type: str
+    None where it is said and nothing more: a rejected version that nobody states any more is
+    no reason to call anything unhealthy.
+    """
+
+    type: str | None
     message: str
 
 
@@ -32,7 +36,8 @@ def notices(snapshot: Snapshot) -> tuple[Notice, ...]:
     found = []
     name = snapshot.rollout.metadata.name
     if rejection := _rejection(snapshot, known, stable):
-        found.append(Notice(type=REJECTED, message=rejection.message))
+        kind = None if rejection.stated is False else REJECTED
+        found.append(Notice(type=kind, message=rejection.message))
     holding = held(known, stable, snapshot.policy_spec.containers)
     if holding is not None:
         after = holding.status.hold is not None and holding.status.hold.cause is HoldCause.ROLLBACK
