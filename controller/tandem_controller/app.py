@@ -20,14 +20,15 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from tandem_controller import names
+from tandem_controller import names, standby
 from tandem_controller.act import Actor
+from tandem_controller.api.workload import Deployment
 from tandem_controller.caches import Caches
 from tandem_controller.effect import Kind
 from tandem_controller.events import RolloutEvents
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client
-from tandem_controller.kube.events import EventRecorder
+from tandem_controller.kube.events import EventRecorder, EventType, ObjectReference
 from tandem_controller.kube.lease import LeaderElector, LeadershipLost, LeaseTimes
 from tandem_controller.kube.reflector import ABSENT_RETRY_SECONDS, Reflector, ReflectorHooks
 from tandem_controller.kube.store import Key
@@ -74,6 +75,7 @@ async def run(settings: Settings) -> None:
 
     Raises:
         LeadershipLost: when the Lease could not be renewed in time.
+        OtherControllerError: when another controller of the Rollout API was started.
     """
     client = await Client.connect(
         kubeconfig=settings.kubeconfig, context=settings.context, user_agent=COMPONENT
@@ -94,6 +96,8 @@ class _Replica:
         self._queue: WorkQueue[Key] = WorkQueue(hooks=_queue_hooks(self._metrics))
         self._reflectors = {kind: self._reflector(kind) for kind in WATCHED}
         self._events = EventRecorder(client, controller=COMPONENT, instance=_identity())
+        self._alone = asyncio.Event()
+        self._joined = asyncio.Event()
         self._elector = LeaderElector(
             client,
             namespace=settings.namespace,
@@ -116,6 +120,8 @@ class _Replica:
                     task.cancel()
         except* LeadershipLost as lost:
             raise lost.exceptions[0] from None
+        except* standby.OtherControllerError as joined:
+            raise joined.exceptions[0] from None
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
@@ -126,8 +132,9 @@ class _Replica:
         for reflector in self._reflectors.values():
             yield reflector.run()
         yield self._events.run()
+        yield self._stand_by()
         yield self._become_ready()
-        yield self._elector.run(self._lead)
+        yield self._compete()
 
     def _reflector(self, kind: Kind) -> Reflector[Any]:
         watched, only = WATCHED[kind], self._settings.watch_namespaces
@@ -148,6 +155,8 @@ class _Replica:
         def changed(old: Any, new: Any) -> None:  # noqa: ANN401 - any watched struct
             for obj in (old, new):
                 if obj is not None:
+                    if isinstance(obj, Deployment) and standby.is_other(obj):
+                        self._joined.set()
                     for key in self._caches.concerned(kind, obj):
                         self._add(key)
 
@@ -159,7 +168,36 @@ class _Replica:
         if not only or key.namespace in only:
             self._queue.add(key)
 
+    async def _stand_by(self) -> None:
+        """Take over nothing beside another controller, and step aside when one comes."""
+        await standby.until_alone(self._client, self._tell_other)
+        self._joined.clear()
+        self._alone.set()
+        await self._joined.wait()
+        raise standby.OtherControllerError("another controller of the Rollout API was started")
+
+    def _tell_other(self, reason: str) -> None:
+        self._health.not_ready = reason
+        log.warning("Standing by.", reason=reason)
+        self._events.record(
+            ObjectReference(
+                api_version="apps/v1",
+                kind="Deployment",
+                name=names.DEPLOYMENT,
+                namespace=self._settings.namespace,
+            ),
+            type=EventType.WARNING,
+            reason="StandingBy",
+            action="StandBy",
+            note=reason,
+        )
+
+    async def _compete(self) -> None:
+        await self._alone.wait()
+        await self._elector.run(self._lead)
+
     async def _become_ready(self) -> None:
+        await self._alone.wait()
         await self._synced()
         self._health.not_ready = None
         gc.collect()

@@ -19,6 +19,7 @@ from tandem_controller.decide.admission.application import Checkpoint, Mode
 from tandem_controller.decide.checkpoint.properties import PLATFORM_PROPERTIES
 from tandem_controller.kube.lease import LeadershipLost
 from tandem_controller.signals import on_stop_signal
+from tandem_controller.standby import OtherControllerError
 from tandem_controller.telemetry import configure_logging
 from tandem_controller.webhooks.run import WebhookSettings, run_webhook
 
@@ -26,8 +27,9 @@ from tandem_controller.webhooks.run import WebhookSettings, run_webhook
 def main(arguments: Sequence[str] | None = None, *, program: str = "tandem-controller") -> int:
     """Run one of the two processes until it is stopped; the exit code.
 
-    `arguments` are those of the process where none are given. Code 1 means that leadership was
-    lost and the replica is to be started again; 2 that the arguments are wrong.
+    `arguments` are those of the process where none are given. Code 1 means that the replica
+    is to be started again, because leadership was lost or another controller was started; 2 that
+    the arguments are wrong.
     """
     given = parser(program).parse_args(arguments)
     configure_logging(as_json=given.log_format == "json", level=given.log_level)
@@ -62,6 +64,9 @@ def _run(given: argparse.Namespace) -> int:
         asyncio.run(run_replica(settings))
     except LeadershipLost as lost:
         sys.stderr.write(f"tandem: leadership was lost: {lost}\n")
+        return 1
+    except OtherControllerError as joined:
+        sys.stderr.write(f"tandem: {joined}; the next start stands by\n")
         return 1
     return 0
 

@@ -5,3 +5,6 @@ LEASE = "tandem-controller"
 
 WEBHOOK_SECRET = "tandem-webhook-certificates"
 """The Secret with the webhook's certificates."""
+
+DEPLOYMENT = "tandem"
+"""The Deployment of the addon that runs controller and webhook."""

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from tandem_controller import names
-from tandem_controller.api import crd
+from tandem_controller.api import crd, kruise
 from tandem_generator import cuetext, source
 from tandem_generator.blueprint import DnsLabel, Version
 from tandem_generator.definitions import Generated
@@ -148,6 +148,11 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "policy_names": [m.name for m in inputs.admission if not m.is_binding],
         "binding_names": [m.name for m in inputs.admission if m.is_binding],
         "lease_name": names.LEASE,
+        "kruise": {
+            "lease": kruise.LEASE,
+            "mutating": kruise.MUTATING,
+            "validating": kruise.VALIDATING,
+        },
         "secret_name": names.WEBHOOK_SECRET,
         "rules": inputs.monitoring.rules,
         "dashboard": msgspec.json.encode(inputs.monitoring.dashboard).decode(),

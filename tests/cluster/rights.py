@@ -49,11 +49,15 @@ def granted(objects: Iterable[Obj]) -> set[Right]:
 
 
 def used(audit_log: Path, user: str) -> set[Right]:
-    """Return what a user did with success; applying what was not there is a create as well."""
+    """Return what a user did with success; applying what was not there is a create as well.
+
+    Who gets what is not there has used his right, too.
+    """
     found: set[Right] = set()
     for event in _events(audit_log, user):
         code = event.get("responseStatus", {}).get("code", HTTPStatus.OK)
-        if _forbidden(event) or code >= HTTPStatus.MULTIPLE_CHOICES:
+        absent = event["verb"] == "get" and code == HTTPStatus.NOT_FOUND
+        if _forbidden(event) or (code >= HTTPStatus.MULTIPLE_CHOICES and not absent):
             continue
         found.add(_right(event, event["verb"]))
         if code == HTTPStatus.CREATED:

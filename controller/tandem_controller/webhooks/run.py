@@ -21,6 +21,7 @@ from tandem_controller.install import CRD, install_policies
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import ApiError
 from tandem_controller.kube.wait import StillNotSo, wait_for
+from tandem_controller.standby import until_alone
 from tandem_controller.webhooks.addon import is_retired, needs_registration, owners, say_farewell
 from tandem_controller.webhooks.cache import ReleaseCache
 from tandem_controller.webhooks.certificates import Bundle, next_look
@@ -127,6 +128,9 @@ class _Process:
             return
         server.use(bundle)
         await server.start()
+        if not await self._is_alone(stopping):
+            await server.stop(drain_seconds=0)
+            return
         by = await owners(self._client)
         mutating = await install_policies(
             self._client, writers, by, self._settings.watch_namespaces
@@ -140,6 +144,23 @@ class _Process:
             await stopping.wait()
             await server.stop(drain_seconds=self._settings.drain_seconds)
             for task in running:
+                task.cancel()
+
+    async def _is_alone(self, stopping: asyncio.Event) -> bool:
+        """Wait until no other controller is alive; False when this process is to end first.
+
+        Policies and webhooks that take over would be in the other's way. Readiness is not
+        reached meanwhile.
+        """
+        alone = asyncio.create_task(
+            until_alone(self._client, lambda why: log.warning("Standing by.", reason=why))
+        )
+        stopped = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait((alone, stopped), return_when=asyncio.FIRST_COMPLETED)
+            return not stopping.is_set()
+        finally:
+            for task in (alone, stopped):
                 task.cancel()
 
     async def _first_bundle(self, stopping: asyncio.Event) -> Bundle | None:
