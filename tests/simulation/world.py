@@ -250,7 +250,10 @@ class World:
                     open_release = self.guard.release is not None
                     self.asked_back |= self._withheld()  # until its owner states it again
                     self.asked_back |= open_release and self.setting.policy is OnDelete.ROLLBACK
+                    unseen = self._wish_pending() and not open_release
                     self.model.delete(Kind.ROLLOUT, WEB)
+                    if unseen and self.store.find(Kind.ROLLOUT, WEB) is None:
+                        self.asked_back = False  # the wish went with it before anybody looked
             case do.ResetRoute():
                 if self.setting.routing == "route":
                     self.model.edit(Kind.HTTP_ROUTE, WEB, {"spec": _route()["spec"]})

@@ -114,7 +114,8 @@ class Stated:
             return together is Together.RELEASE
         held = self.withheld.held
         if held and held[0].platform == self.parts.platform:
-            return after_rollback(held[1])
+            # The very template that a rollback took back, stated again, is no new change.
+            return after_rollback(held[1]) and held[0] != self.parts
         if keys.OAM_COMPONENT not in (self.metadata.get("labels") or {}):
             return True
         version = (self.metadata.get("annotations") or {}).get(keys.COMPONENT_VERSION)
