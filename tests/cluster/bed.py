@@ -28,10 +28,12 @@ class Bed:
 
     async def create(self, kind: Kind, body: Obj) -> Obj:
         """Create an object in this namespace."""
+        resource = KNOWN[kind].resource
+        typed = {"apiVersion": resource.api_version, "kind": resource.kind}
         metadata = {**body["metadata"], "namespace": self.namespace}
         raw = await self.client.create(
-            KNOWN[kind].resource,
-            {**body, "metadata": metadata},
+            resource,
+            {**typed, **body, "metadata": metadata},
             self.namespace,
             field_manager="test",
         )

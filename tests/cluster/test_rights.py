@@ -36,6 +36,21 @@ STEPS = [bodies.step(20), bodies.step(50)]
 ROLL_BACK = {"metadata": {"annotations": {"tandem.oam.dev/rollback": ""}}}
 SECRETS = Resource("", "v1", "secrets", "Secret")
 
+ADMISSION = (
+    ("ValidatingAdmissionPolicyBinding", "tandem-workload"),
+    ("ValidatingAdmissionPolicy", "tandem-workload"),
+    ("MutatingAdmissionPolicyBinding", "tandem-workload"),
+    ("MutatingAdmissionPolicy", "tandem-workload"),
+    ("ValidatingWebhookConfiguration", "tandem"),
+    ("MutatingWebhookConfiguration", "tandem"),
+)
+
+
+def _admission(kind: str) -> Resource:
+    version = "v1beta1" if kind.startswith("MutatingAdmissionPolicy") else "v1"
+    return guard_resource({"apiVersion": f"admissionregistration.k8s.io/{version}", "kind": kind})
+
+
 NEVER_ASKED_FOR = {
     Right("rollouts.kruise.io", "rollouts", "get"): (
         "who binds a policy must be allowed to get its parameters; the API server only looks it up"
@@ -46,6 +61,11 @@ NEVER_ASKED_FOR = {
     Right("tandem.oam.dev", "releasepolicies/finalizers", "update"): (
         "the same, for a record whose owner is the policy"
     ),
+} | {
+    Right(_admission(kind).group, _admission(kind).plural, "delete", "", name): (
+        "OwnerReferencesPermissionEnforcement looks it up when owner references are stated"
+    )
+    for kind, name in ADMISSION
 }
 """Rights that the API server looks up at another request, which needs them, and why."""
 
@@ -100,6 +120,7 @@ async def _release_and_roll_back_with_config(bed: Bed) -> None:
     await bed.until_phase("shop", "Healthy")
     await bed.patch(Kind.DEPLOYMENT, "shop", _with_sources("shop:v2", sources))
     await bed.until_paused("shop", 1)
+    await _approve_another_revision(bed)
     await bed.approve("shop")
     await bed.until_paused("shop", 2)
     for replicas in (3, 10):
@@ -113,6 +134,17 @@ async def _release_and_roll_back_with_config(bed: Bed) -> None:
     await bed.until_phase("shop", "Healthy")
     for kind, name in _CONFIG:
         assert (await bed.get(kind, name))["data"] == _config(name, "1")["data"]
+
+
+async def _approve_another_revision(bed: Bed) -> None:
+    """What becomes of an approval is written to it: this one is for nothing that waits."""
+    spec = {"rollout": "shop", "revision": "0123456789", "step": 1, "by": "a workflow"}
+    await bed.create(Kind.RELEASE_APPROVAL, {"metadata": {"name": "other"}, "spec": spec})
+    await bed.until(
+        Kind.RELEASE_APPROVAL,
+        "other",
+        lambda o: o is not None and o.get("status", {}).get("phase") == "Void",
+    )
 
 
 _CONFIG = (
@@ -187,27 +219,12 @@ async def _write_the_certificate_and_admission_anew(client: Client, webhook: Tan
     webhook.stop()
     spoilt = {"data": dict.fromkeys(("ca.crt", "tls.crt", "tls.key"), "")}
     await client.patch(SECRETS, names.WEBHOOK_SECRET, spoilt, NAMESPACE, patch_type=PatchType.MERGE)
-    for kind, name in _ADMISSION:
+    for kind, name in ADMISSION:
         await client.delete(_admission(kind), name, uid=None)
     webhook.start()
-    for kind, name in _ADMISSION:
+    for kind, name in ADMISSION:
         await wait_for(client, _admission(kind), name, None, lambda o: o is not None, seconds=30)
     assert await client.get(CRD, "rollouts.rollouts.kruise.io")
-
-
-def _admission(kind: str) -> Resource:
-    version = "v1beta1" if kind.startswith("MutatingAdmissionPolicy") else "v1"
-    return guard_resource({"apiVersion": f"admissionregistration.k8s.io/{version}", "kind": kind})
-
-
-_ADMISSION = (
-    ("ValidatingAdmissionPolicyBinding", "tandem-workload"),
-    ("ValidatingAdmissionPolicy", "tandem-workload"),
-    ("MutatingAdmissionPolicyBinding", "tandem-workload"),
-    ("MutatingAdmissionPolicy", "tandem-workload"),
-    ("ValidatingWebhookConfiguration", "tandem"),
-    ("MutatingWebhookConfiguration", "tandem"),
-)
 
 
 async def _take_over(tandem: DevCluster, leader: TandemProcess) -> None:

@@ -20,6 +20,10 @@ from tests.kubevela.core import APPLICATIONS, KubeVela
 # KubeVela looks at an Application whose workflow waits in growing intervals of up to a minute.
 APPLICATION_SECONDS = 120.0
 
+UP_TRIES = 5
+CONFLICT = "the object has been modified"
+"""What `vela up` says after its read was overtaken; a user tries again."""
+
 
 class VelaBed(Bed):
     """A namespace that a user of KubeVela works in."""
@@ -34,9 +38,15 @@ class VelaBed(Bed):
         return self.kubevela.vela(*arguments, "-n", self.namespace, fails=fails)
 
     def up(self, application: Obj, *more: str) -> str:
-        """Apply an Application by `vela up`."""
+        """Apply an Application by `vela up`, again where a write of vela-core came between."""
         path = self._folder / f"{application['metadata']['name']}.yaml"
         path.write_text(yaml.safe_dump(application))
+        for _ in range(UP_TRIES - 1):
+            try:
+                return self.vela("up", "-f", str(path), *more)
+            except AssertionError as failed:
+                if CONFLICT not in str(failed):
+                    raise
         return self.vela("up", "-f", str(path), *more)
 
     async def application(self, name: str = "shop") -> Obj:

@@ -12,6 +12,7 @@ import pytest
 from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
 from tandem_controller.kube.client import Client
+from tandem_controller.kube.wait import wait_for
 from tests.cluster.bed import NAMESPACES
 from tests.cluster.conftest import until_webhooks_are_asked
 from tests.kubevela.bed import VelaBed
@@ -112,6 +113,8 @@ async def fresh_bed(fresh_kubevela: KubeVela, tmp_path: Path) -> AsyncIterator[V
         yield VelaBed(client, name, fresh_kubevela, tmp_path)
     finally:
         await client.delete(NAMESPACES, name, uid=None)
+        # The addon cannot be disabled while an Application of it is there.
+        await wait_for(client, NAMESPACES, name, None, lambda o: o is None, seconds=120)
         await client.close()
 
 
