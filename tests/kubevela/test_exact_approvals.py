@@ -59,21 +59,13 @@ async def test_as_many_steps_are_approved_as_resumptions_were_given(bed: VelaBed
     assert steps == list(range(1, given + 1))
 
 
-async def test_one_resumption_advances_release_and_workflow_unless_the_rollout_is_exempt(
+async def test_a_resumption_leaves_the_release_alone_where_the_rollout_is_exempt(
     bed: VelaBed,
 ) -> None:
-    bed.up(application("init:v1", "shop:v1"))
-    await bed.until_running()
-    steps: list[Obj] = [
-        {"name": "look", "type": "suspend"},
-        {"name": "shop", "type": "apply-component", "properties": {"component": "shop"}},
-    ]
-    beside = application("init:v1", "shop:v2", workflow=steps)
-    beside["spec"]["workflow"]["mode"] = {"steps": "DAG"}
+    await release(bed)
     exempt = {"metadata": {"annotations": {SKIP_RESUME: "true"}}}
     await bed.patch(Kind.ROLLOUT, "shop", exempt)
-    bed.up(beside)
-    await bed.until_paused("shop", 1)
+    await said(bed, "suspend")
     await bed.until_application(lambda found: phase(found) == "workflowSuspending")
 
     answer = await said(bed, "resume")
