@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
-from tandem_controller.kube.client import Client
+from tandem_controller.kube.client import Client, PatchType
+from tandem_controller.kube.errors import NotFound
 from tandem_controller.kube.wait import wait_for
 from tests.cluster.bed import NAMESPACES
 from tests.cluster.conftest import until_webhooks_are_asked
+from tests.cluster.place import ALPHA
 from tests.kubevela.bed import VelaBed
 from tests.kubevela.core import APPLICATIONS, KubeVela
 from tests.kubevela.lifecycle import NAME, Addon
@@ -112,10 +115,23 @@ async def fresh_bed(fresh_kubevela: KubeVela, tmp_path: Path) -> AsyncIterator[V
     try:
         yield VelaBed(client, name, fresh_kubevela, tmp_path)
     finally:
+        await _let_go(client, name)
         await client.delete(NAMESPACES, name, uid=None)
         # The addon cannot be disabled while an Application of it is there.
         await wait_for(client, NAMESPACES, name, None, lambda o: o is None, seconds=120)
         await client.close()
+
+
+async def _let_go(client: Client, namespace: str) -> None:
+    """Take the finalizers away that nobody will, where the test has ended all of Tandem."""
+    try:
+        page = msgspec.json.decode(await client.list_page(ALPHA, namespace=namespace))
+    except NotFound:
+        return
+    for rollout in page["items"]:
+        metadata = rollout["metadata"]
+        free = {"metadata": {"finalizers": None}}
+        await client.patch(ALPHA, metadata["name"], free, namespace, patch_type=PatchType.MERGE)
 
 
 @pytest.fixture
