@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tandem_controller.effect import Kind
-from tandem_controller.keys import REJECTED
+from tandem_controller.keys import RECORD_ROLLOUT, REJECTED
 from tandem_controller.kinds import KNOWN
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.resource import Resource
@@ -91,6 +91,20 @@ class Bed:
 
         await self.until(Kind.ROLLOUT, name, waits)
 
+    async def until_proven(self, name: str) -> None:
+        """Wait until a Rollout rests, and the record of its one release says what that ran with.
+
+        A Rollout is Healthy as soon as it took its workload in; config, digests and autoscaler
+        are read once all pods are ready.
+        """
+        await self.until_phase(name, "Healthy")
+        (record,) = [
+            record["metadata"]["name"]
+            for record in await self.items(Kind.RELEASE_RECORD)
+            if record["metadata"]["labels"][RECORD_ROLLOUT] == name
+        ]
+        await self.until(Kind.RELEASE_RECORD, record, _has_evidence)
+
     async def until_message(self, name: str, part: str) -> None:
         """Wait until a Rollout's message says something."""
         await self.until(Kind.ROLLOUT, name, lambda o: part in _status(o).get("message", ""))
@@ -109,6 +123,10 @@ class Bed:
             if owner == name and rs["spec"].get("replicas", 0):
                 out[image] = out.get(image, 0) + rs["spec"]["replicas"]
         return out
+
+
+def _has_evidence(record: Obj | None) -> bool:
+    return any("evidence" in attempt for attempt in _status(record).get("attempts", ()))
 
 
 def _status(obj: Obj | None) -> Obj:

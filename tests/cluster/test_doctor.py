@@ -15,7 +15,7 @@ from tandem_cli import main
 from tandem_controller import keys
 from tandem_controller.effect import Kind
 from tests.cluster import bodies
-from tests.cluster.bed import Bed
+from tests.cluster.bed import Bed, Obj
 
 pytestmark = [
     pytest.mark.cluster,
@@ -57,11 +57,21 @@ async def test_beside_a_running_tandem_all_is_well(bed: Bed, run: Run) -> None:
     assert await _findings(run) == set()
 
 
+async def _left_paused_in_mid_release(bed: Bed, name: str) -> None:
+    """What a Rollout leaves that is deleted while Tandem is away; one with pods stays frozen."""
+    await bed.create(Kind.DEPLOYMENT, bodies.deployment(name, replicas=1))
+    await bed.until(Kind.DEPLOYMENT, name, _has_pods)
+    marks = {keys.IN_PROGRESSING: '{"rolloutName":"gone"}'}
+    left = {"metadata": {"annotations": marks}, "spec": {"paused": True}}
+    await bed.patch(Kind.DEPLOYMENT, name, left)
+
+
+def _has_pods(deployment: Obj | None) -> bool:
+    return bool(deployment and deployment.get("status", {}).get("replicas"))
+
+
 async def test_a_left_over_is_found_and_un_paused_on_request(bed: Bed, run: Run) -> None:
-    body = bodies.deployment("left", replicas=1)
-    body["metadata"]["annotations"] = {keys.IN_PROGRESSING: '{"rolloutName":"gone"}'}
-    body["spec"]["paused"] = True
-    await bed.create(Kind.DEPLOYMENT, body)
+    await _left_paused_in_mid_release(bed, "left")
     left = ("left-paused", f"Deployment {bed.namespace}/left")
     assert left in await _findings(run)
     unasked = await run("--fix")

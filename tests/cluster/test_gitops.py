@@ -96,7 +96,7 @@ async def released(bed: Bed, *, routing: Obj, style: str) -> dict[Kind, Obj]:
     """Bring v2 to its first step; return the manifests of v2."""
     for body_of in manifests(*V1, routing=routing, style=style).items():
         await apply_one(bed, *body_of)
-    await bed.until_phase("shop", "Healthy")
+    await bed.until_proven("shop")
     stated = manifests(*V2, routing=routing, style=style)
     for body_of in stated.items():
         await apply_one(bed, *body_of)

@@ -37,11 +37,8 @@ async def _stand(bed: Bed) -> None:
     ]
     spec["volumes"] = [{"name": "config", "configMap": {"name": "rendered"}}]
     await bed.create(Kind.DEPLOYMENT, body)
-    await bed.until(
-        Kind.DEPLOYMENT, "shop", lambda o: o is not None and o["status"].get("readyReplicas") == 10
-    )
     await bed.create(Kind.ROLLOUT, bodies.rollout(steps=STEPS))
-    await bed.until_phase("shop", "Healthy")
+    await bed.until_proven("shop")
 
 
 def _config(name: str, labels: dict[str, str], data: dict[str, str]) -> bodies.Obj:

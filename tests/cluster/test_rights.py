@@ -117,7 +117,7 @@ async def _release_and_roll_back_with_config(bed: Bed) -> None:
     body["spec"]["template"]["spec"]["containers"][0]["envFrom"] = sources
     await bed.create(Kind.DEPLOYMENT, body)
     await bed.create(Kind.ROLLOUT, bodies.rollout(steps=STEPS, routing=bodies.BY_ROUTE))
-    await bed.until_phase("shop", "Healthy")
+    await bed.until_proven("shop")
     await bed.patch(Kind.DEPLOYMENT, "shop", _with_sources("shop:v2", sources))
     await bed.until_paused("shop", 1)
     await _approve_another_revision(bed)
@@ -126,6 +126,7 @@ async def _release_and_roll_back_with_config(bed: Bed) -> None:
     for replicas in (3, 10):
         await bed.patch(Kind.DEPLOYMENT, "shop", {"spec": {"replicas": replicas}})
         await bed.until(Kind.DEPLOYMENT, "shop", _has_ready(replicas))
+    await _disturb_a_batch(bed, "shop:v2", 5)
     for kind, name in _CONFIG[:2]:
         await bed.patch(kind, name, {"data": {"key": "Mg=="}})
     for kind, name in _CONFIG[2:]:
@@ -134,6 +135,22 @@ async def _release_and_roll_back_with_config(bed: Bed) -> None:
     await bed.until_phase("shop", "Healthy")
     for kind, name in _CONFIG:
         assert (await bed.get(kind, name))["data"] == _config(name, "1")["data"]
+
+
+async def _disturb_a_batch(bed: Bed, image: str, size: int) -> None:
+    """A ReplicaSet that somebody scales by hand while a step waits is scaled back."""
+
+    def is_restored(replica_set: bodies.Obj | None) -> bool:
+        return (replica_set or {}).get("spec", {}).get("replicas") == size
+
+    (name,) = [
+        each["metadata"]["name"]
+        for each in await bed.items(Kind.REPLICA_SET)
+        if each["spec"]["template"]["spec"]["containers"][0]["image"] == image
+    ]
+    await bed.until(Kind.REPLICA_SET, name, is_restored)
+    await bed.patch(Kind.REPLICA_SET, name, {"spec": {"replicas": size - 1}})
+    await bed.until(Kind.REPLICA_SET, name, is_restored)
 
 
 async def _approve_another_revision(bed: Bed) -> None:

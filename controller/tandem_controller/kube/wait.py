@@ -83,5 +83,8 @@ async def _read(
             label_selector=None,
             field_selector=f"metadata.name={name}",
         )
-        return None, msgspec.json.decode(page)["metadata"]["resourceVersion"]
+        listed = msgspec.json.decode(page)
+        # It may have been created since it was not found; then no watch from here tells of it.
+        items: list[Object] = listed["items"] or []
+        return items[0] if items else None, listed["metadata"]["resourceVersion"]
     return found, found["metadata"]["resourceVersion"]
