@@ -141,7 +141,7 @@ async def _disturb_a_batch(bed: Bed, image: str, size: int) -> None:
     """A ReplicaSet that somebody scales by hand while a step waits is scaled back."""
 
     def is_restored(replica_set: bodies.Obj | None) -> bool:
-        return (replica_set or {}).get("spec", {}).get("replicas") == size
+        return replica_set is not None and bool(replica_set["spec"]["replicas"] == size)
 
     (name,) = [
         each["metadata"]["name"]
