@@ -14,7 +14,7 @@ import pytest
 from demo.processes import NAMESPACE, USER, TandemProcess
 from devcluster.api import wait
 from devcluster.cluster import DevCluster
-from tandem_controller import names
+from tandem_controller import keys, names
 from tandem_controller.effect import Kind
 from tandem_controller.install import CRD, guard_resource
 from tandem_controller.kinds import KNOWN, WATCHED
@@ -52,9 +52,6 @@ def _admission(kind: str) -> Resource:
 
 
 NEVER_ASKED_FOR = {
-    Right("rollouts.kruise.io", "rollouts", "get"): (
-        "who binds a policy must be allowed to get its parameters; the API server only looks it up"
-    ),
     Right("rollouts.kruise.io", "rollouts/finalizers", "update"): (
         "OwnerReferencesPermissionEnforcement, on in the dev cluster, only looks it up"
     ),
@@ -91,6 +88,7 @@ async def test_every_right_is_used(
     await _release_and_roll_back_with_config(bed)
     await _release_by_an_extra_deployment(bed)
     await _outgrow_the_history(bed)
+    await _leave_a_workload_paused(bed)
     await _write_the_certificate_and_admission_anew(bed.client, tandem_webhook)
     await _take_over(tandem, tandem_process)
     await _count_events(account, bed.namespace)
@@ -138,19 +136,35 @@ async def _release_and_roll_back_with_config(bed: Bed) -> None:
 
 
 async def _disturb_a_batch(bed: Bed, image: str, size: int) -> None:
-    """A ReplicaSet that somebody scales by hand while a step waits is scaled back."""
+    """A ReplicaSet that somebody scales by hand while a step waits is scaled back.
+
+    At rest: in a move Tandem turns the Deployment's knobs, and its controller scales.
+    """
 
     def is_restored(replica_set: bodies.Obj | None) -> bool:
-        return replica_set is not None and bool(replica_set["spec"]["replicas"] == size)
+        if replica_set is None:
+            return False
+        return (replica_set["spec"]["replicas"], replica_set["status"]["readyReplicas"]) == (
+            size,
+            size,
+        )
 
     (name,) = [
         each["metadata"]["name"]
         for each in await bed.items(Kind.REPLICA_SET)
         if each["spec"]["template"]["spec"]["containers"][0]["image"] == image
     ]
+    await bed.until(Kind.DEPLOYMENT, "shop", _is_at_rest)
     await bed.until(Kind.REPLICA_SET, name, is_restored)
     await bed.patch(Kind.REPLICA_SET, name, {"spec": {"replicas": size - 1}})
     await bed.until(Kind.REPLICA_SET, name, is_restored)
+
+
+def _is_at_rest(deployment: bodies.Obj | None) -> bool:
+    if deployment is None:
+        return False
+    seen = deployment["status"]["observedGeneration"] == deployment["metadata"]["generation"]
+    return seen and bool(deployment["spec"].get("paused"))
 
 
 async def _approve_another_revision(bed: Bed) -> None:
@@ -215,6 +229,17 @@ async def _outgrow_the_history(bed: Bed) -> None:
         await bed.patch(Kind.DEPLOYMENT, "tiny", bodies.new_images("init:v1", image))
         await bed.until(Kind.ROLLOUT, "tiny", lambda o: _phase(o) == "Progressing")
         await bed.until_phase("tiny", "Healthy")
+
+
+async def _leave_a_workload_paused(bed: Bed) -> None:
+    """What a Rollout left that is gone is taken away; whether it is gone is asked for."""
+    body = bodies.deployment("left", replicas=1)
+    body["metadata"]["annotations"] = {keys.IN_PROGRESSING: '{"rolloutName":"gone"}'}
+    body["spec"]["paused"] = True
+    await bed.create(Kind.DEPLOYMENT, body)
+    await bed.until(
+        Kind.DEPLOYMENT, "left", lambda o: o is not None and not o["spec"].get("paused")
+    )
 
 
 def _policy(name: str, *, history: int) -> bodies.Obj:

@@ -245,37 +245,19 @@ class Name:
     value: str
 
 
-Action = (
-    Step
-    | Look
-    | Quiesce
-    | Wait
-    | Apply
-    | Label
-    | Scale
-    | Break
-    | Mend
-    | Evict
-    | Fate
-    | Approve
-    | ApproveByAnnotation
-    | ApproveBy
-    | Suspend
-    | EditPlan
-    | AskBack
-    | GoBack
-    | Accept
-    | Retry
-    | Disable
-    | DeleteRollout
-    | ResetRoute
-    | ResetService
-    | ReapplyKnobs
-    | Reapply
-    | Webhook
-    | EditPolicy
-    | Name
+Statement = Apply | Label | Scale | Name | ReapplyKnobs | Reapply
+"""What a user does to the workload."""
+Return = AskBack | GoBack | Accept | Retry | DeleteRollout
+"""What a user does about what was or shall be taken back."""
+Command = (
+    Approve | ApproveByAnnotation | ApproveBy | Suspend | Disable | EditPlan | EditPolicy | Return
 )
+"""What a user does to the release."""
+Mishap = Break | Mend | Evict | Fate | ResetRoute | ResetService | Webhook
+"""What befalls pods and objects, by nobody's wish."""
+Turn = Step | Look | Quiesce | Wait
+"""Somebody works, or time passes."""
+Action = Statement | Command | Mishap | Turn
 
 _KNOBS: tuple[tuple[int | str, int | str], ...] = (
     ("25%", "25%"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.simulation.endings import resting_state
 from tests.simulation.world import World
 
 ROUNDS = 4
@@ -25,7 +26,7 @@ def _with_webhook(world: World) -> None:
     world.webhook(away=False)
     for _ in range(ROUNDS):
         before = world.tandem.written
-        world.reapply()
+        world.user.reapply()
         world.run_to_the_end()
         world.tandem.settle(31)
         if world.tandem.written == before:
@@ -36,14 +37,14 @@ def _with_webhook(world: World) -> None:
 def _without_webhook(world: World) -> None:
     """What is withheld is put back, but not each time, and no pod of it comes."""
     world.webhook(away=True)
-    running = world.resting_state()["sizes"]
+    running = resting_state(world)["sizes"]
     before = world.guard.restorations
     for _ in range(12):
-        world.reapply()
+        world.user.reapply()
         world.quiesce()
         world.model.advance(5)
     restored = world.guard.restorations - before
     world.webhook(away=False)
     world.tandem.settle(31)
     assert restored <= 2, f"put back {restored} times in a minute"
-    assert world.resting_state()["sizes"] == running, "pods came while the webhook was away"
+    assert resting_state(world)["sizes"] == running, "pods came while the webhook was away"

@@ -28,14 +28,12 @@ def world_of(*actions: Action, **setting: Any) -> World:  # noqa: ANN401 - field
 
 
 def wish(world: World, key: str, value: str = "") -> None:
-    world._as_user()
-    world._edit_rollout({"metadata": {"annotations": {key: value}}})
+    world.user.annotate(key, value)
 
 
 def state_pods(world: World, spec: Obj, labels: Obj | None = None) -> None:
     """State a part of the pod template by hand."""
-    world._as_user()
-    world._edit({"spec": {"template": {"metadata": {"labels": labels or {}}, "spec": spec}}})
+    world.user.edit({"spec": {"template": {"metadata": {"labels": labels or {}}, "spec": spec}}})
 
 
 def to_the_end(world: World) -> None:

@@ -28,7 +28,7 @@ def test_each_annotation_passes_one_step_and_is_gone(
     world = world_of(do.Apply(2), do.Quiesce(), extra=extra)
     for expected in (1, 2):
         assert step(world) == (expected, "StepPaused")
-        world.approve_by_annotation()
+        world.user.approve_by_annotation()
         world.tandem.look(crash_after=crash_after)
         world.play([do.Quiesce()])
         assert marks(world) == set()

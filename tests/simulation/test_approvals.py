@@ -38,7 +38,7 @@ def void(world: World, name: str) -> ApprovalReason | None:
 
 def test_it_passes_the_step_that_it_names_and_is_recorded() -> None:
     world = paused()
-    name = world.approve_by()
+    name = world.user.approve_by()
     world.quiesce()
     assert standing(world) == (2, "StepPaused")
     assert approval(world, name).status.phase is ApprovalPhase.USED
@@ -49,7 +49,7 @@ def test_it_passes_the_step_that_it_names_and_is_recorded() -> None:
 @pytest.mark.parametrize("crash_after", range(4))
 def test_a_crash_between_any_two_writes_uses_it_once(crash_after: int) -> None:
     world = paused()
-    name = world.approve_by()
+    name = world.user.approve_by()
     world.play([do.Look(crash_after), do.Quiesce(), do.Wait(5), do.Quiesce()])
     assert standing(world) == (2, "StepPaused")
     assert approval(world, name).status.phase is ApprovalPhase.USED
@@ -66,7 +66,7 @@ def test_one_for_something_else_approves_nothing(
     ahead: int, stale: bool, reason: ApprovalReason
 ) -> None:
     world = paused()
-    name = world.approve_by(ahead, stale=stale)
+    name = world.user.approve_by(ahead, stale=stale)
     world.quiesce()
     assert standing(world) == (1, "StepPaused")
     assert void(world, name) is reason
@@ -75,7 +75,7 @@ def test_one_for_something_else_approves_nothing(
 
 def test_two_for_one_step_approve_one_step() -> None:
     world = paused()
-    first, second = world.approve_by(), world.approve_by()
+    first, second = world.user.approve_by(), world.user.approve_by()
     world.quiesce()
     assert standing(world) == (2, "StepPaused")
     assert approval(world, first).status.phase is ApprovalPhase.USED
@@ -85,7 +85,7 @@ def test_two_for_one_step_approve_one_step() -> None:
 def test_it_waits_while_the_release_is_suspended_and_counts_when_it_goes_on() -> None:
     world = paused()
     world.play([do.Suspend(paused=True), do.Quiesce()])
-    name = world.approve_by()
+    name = world.user.approve_by()
     world.quiesce()
     assert approval(world, name).open
     assert standing(world) == (1, "StepUpgrade")
@@ -96,7 +96,7 @@ def test_it_waits_while_the_release_is_suspended_and_counts_when_it_goes_on() ->
 def test_after_a_day_it_approves_nothing_and_says_so() -> None:
     world = paused()
     world.play([do.Suspend(paused=True), do.Quiesce()])
-    name = world.approve_by()
+    name = world.user.approve_by()
     world.play([do.Wait(int((EXPIRY + timedelta(seconds=1)).total_seconds())), do.Quiesce()])
     assert void(world, name) is ApprovalReason.EXPIRED
     world.play([do.Suspend(paused=False), do.Quiesce()])
@@ -106,7 +106,7 @@ def test_after_a_day_it_approves_nothing_and_says_so() -> None:
 def test_a_rollback_makes_it_void() -> None:
     world = paused()
     world.play([do.Suspend(paused=True), do.Quiesce()])
-    name = world.approve_by()
+    name = world.user.approve_by()
     wish(world, keys.ROLLBACK)
     to_the_end(world)
     assert void(world, name) is ApprovalReason.ROLLED_BACK
@@ -116,7 +116,7 @@ def test_one_that_comes_after_the_end_is_void() -> None:
     world = paused()
     revision = world.status["canaryStatus"]["canaryRevision"]
     to_the_end(world)
-    name = world.approve_by()
+    name = world.user.approve_by()
     world.quiesce()
     assert approval(world, name).spec.revision == revision
     assert void(world, name) is ApprovalReason.STEP_PASSED

@@ -37,7 +37,7 @@ def test_what_a_policy_counts_as_business_is_no_longer_held(release: HoldRelease
     wish(world, keys.ACCEPT)
     to_the_end(world)
     assert (runs(world), notices(world)) == (("r/web:1", "r/init:1"), set())
-    world.reapply()
+    world.user.reapply()
     to_the_end(world)
     assert runs(world) == ("r/web:1", "r/init:2")
 
@@ -68,8 +68,8 @@ def test_a_hold_replaced_in_a_crash_leaves_one_hold() -> None:
 
 def test_the_shortest_history_keeps_what_is_held() -> None:
     world = World(Setting(replicas=4))
-    world._as_user()
     body = {"metadata": {"name": WEB}, "spec": {"history": 1}}
+    world.guard.actor = "user"
     world.model.create(Kind.RELEASE_POLICY, body)
     world.play([do.Apply(5), do.Quiesce(), do.Apply(1)])
     to_the_end(world)
@@ -82,7 +82,7 @@ def test_the_shortest_history_keeps_what_is_held() -> None:
     assert notices(world) == {"Held"}
     before = world.tandem.written
     for _ in range(3):
-        world.reapply()
+        world.user.reapply()
         to_the_end(world)
     assert notices(world) == {"Held"}
     assert world.tandem.written == before
@@ -93,7 +93,7 @@ def test_a_withheld_template_that_stands_paused_does_not_outlive_its_rollout() -
     world.tandem.settle()
     world.webhook(away=True)
     for _ in range(2):
-        world.reapply()
+        world.user.reapply()
         world.tandem.settle()
     assert world.store.get(Kind.DEPLOYMENT, WEB)["spec"]["paused"]
     world.play([do.DeleteRollout()])
@@ -107,7 +107,7 @@ def test_a_recreated_workload_starts_without_the_verdicts_of_its_predecessor() -
     world.play([do.Apply(1)])
     to_the_end(world)
     body = world.store.get(Kind.DEPLOYMENT, WEB)
-    world._as_user()
+    world.guard.actor = "user"
     world.model.delete(Kind.DEPLOYMENT, WEB)
     world.tandem.settle()
     spec = {k: v for k, v in body["spec"].items() if k != "paused"}
@@ -129,7 +129,7 @@ def test_a_deleted_record_of_a_held_change_is_written_anew_when_it_is_stated_aga
     world.model.delete(Kind.RELEASE_RECORD, held.metadata.name)
     world.tandem.settle(SETTLED)
     assert notices(world) == set()
-    world.reapply()
+    world.user.reapply()
     to_the_end(world)
     assert (runs(world), notices(world)) == (("r/web:1", "r/init:1"), {"Held"})
 
@@ -207,10 +207,10 @@ def test_a_second_rollout_for_the_workload_withholds_and_releases_nothing() -> N
     world = world_of(do.Apply(4))
     world.tandem.settle()
     rival = {**(world.rollout or {})}
-    world._as_user()
     world.model.advance(1)
+    world.guard.actor = "user"
     world.model.create(Kind.ROLLOUT, {"metadata": {"name": "rival"}, "spec": rival["spec"]})
-    world.reapply()
+    world.user.reapply()
     world.tandem.settle(SETTLED)
     assert (runs(world), notices(world)) == (("r/web:1", "r/init:1"), {"Held"})
     wish(world, keys.ACCEPT)
@@ -221,8 +221,7 @@ def test_a_second_rollout_for_the_workload_withholds_and_releases_nothing() -> N
 def test_what_escaped_through_break_glass_is_neither_held_nor_rejected() -> None:
     world = world_of(do.Apply(4))
     world.tandem.settle()
-    world._as_user()
-    world._edit({"metadata": {"labels": {keys.BREAK_GLASS: "true"}}})
+    world.user.edit({"metadata": {"labels": {keys.BREAK_GLASS: "true"}}})
     world.play([do.Apply(3)])
     for _ in range(3):
         world.model.settle()
@@ -233,8 +232,7 @@ def test_what_escaped_through_break_glass_is_neither_held_nor_rejected() -> None
 def test_what_break_glass_lets_through_is_not_released_in_steps_while_it_rolls_out() -> None:
     world = world_of(do.Apply(4))
     world.tandem.settle()
-    world._as_user()
-    world._edit({"metadata": {"labels": {keys.BREAK_GLASS: "true"}}})
+    world.user.edit({"metadata": {"labels": {keys.BREAK_GLASS: "true"}}})
     world.play([do.Apply(3), do.Look(None)])
     world.tandem.settle()
     attempts = [a.outcome for r in records(world) for a in r.status.attempts]
@@ -247,7 +245,7 @@ def test_suspended_nothing_that_is_held_or_rejected_moves() -> None:
     world.tandem.settle()
     world.play([do.Suspend(paused=True), do.Apply(5)])
     world.tandem.settle(SETTLED)
-    world.reapply()
+    world.user.reapply()
     world.tandem.settle(SETTLED)
     attempts = [a for r in records(world) for a in r.status.attempts]
     assert [a.outcome for a in attempts] == [Outcome.BASELINE, None]

@@ -15,6 +15,7 @@ from tandem_controller.decide.status import Report, report
 from tandem_controller.effect import ReplaceStatus
 from tests.simulation import actions as do
 from tests.simulation.actions import Action, Setting
+from tests.simulation.endings import calm_down, resting_state
 from tests.simulation.insistence import insist
 from tests.simulation.kubelet import Readiness
 from tests.simulation.model import Controller
@@ -27,7 +28,7 @@ chaos = settings(deadline=None, derandomize=True, suppress_health_check=list(Hea
 def play(setting: Setting, schedule: list[Action]) -> World:
     world = World(setting)
     world.play(schedule)
-    world.calm_down()
+    calm_down(world)
     insist(world)
     return world
 
@@ -42,9 +43,9 @@ def play_at_rest(setting: Setting, schedule: list[Action], *, crashes: bool) -> 
     seen = []
     for action in schedule:
         world.play([action, do.Quiesce()])
-        seen.append(world.resting_state())
-    world.calm_down()
-    return [*seen, world.resting_state()]
+        seen.append(resting_state(world))
+    calm_down(world)
+    return [*seen, resting_state(world)]
 
 
 @settings(chaos, max_examples=80)

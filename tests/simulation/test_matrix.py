@@ -117,7 +117,7 @@ class Bench:
         return self.edit(Kind.DEPLOYMENT, {"metadata": metadata, "spec": spec})
 
     def edit(self, kind: Kind, patch: Obj) -> None:
-        self.world._as_user()
+        self.world.guard.actor = "user"
         self.world.model.edit(kind, WEB, patch)
 
     def settle(self) -> None:
@@ -130,7 +130,7 @@ class Bench:
         """Approve whatever waits for it."""
         for _ in range(20):
             self.settle()
-            if not self.world.approve():
+            if not self.world.user.approve():
                 return
         raise AssertionError("it never ends")
 
@@ -143,7 +143,7 @@ class Bench:
                 self.world.model.set_readiness(image, Readiness.NEVER)
         self.settle()
         if state == "approved":
-            assert self.world.approve()
+            assert self.world.user.approve()
         if state == "suspended":
             self.edit(Kind.ROLLOUT, {"spec": {"strategy": {"paused": True}}})
         if state == "rolled back":

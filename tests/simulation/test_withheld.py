@@ -46,11 +46,11 @@ def test_going_back_to_an_earlier_release_ends_there_whatever_the_owner_states(
     for _ in range(15):
         world.tandem.look(crash_after=1)
         world.model.settle()
-        world.reapply()
+        world.user.reapply()
     for _ in range(30):
         world.tandem.settle()
-        world.reapply()
-        world.approve()
+        world.user.reapply()
+        world.user.approve()
         world.model.advance(9)
     world.webhook(away=False)
     to_the_end(world)
@@ -72,7 +72,7 @@ def test_a_restarted_version_that_was_left_by_name_stays_rejected() -> None:
     wish(world, keys.ROLLBACK, first.metadata.name)
     to_the_end(world)
     for _ in range(3):
-        world.reapply()
+        world.user.reapply()
         to_the_end(world)
     assert (runs(world), notices(world)) == (("r/web:1", "r/init:1"), {"Rejected"})
 
@@ -125,8 +125,8 @@ def test_going_back_again_after_it_was_called_off_ends_there_whatever_the_owner_
     wish(world, keys.ROLLBACK)
     for _ in range(40):
         world.tandem.settle()
-        world.reapply()
-        world.approve()
+        world.user.reapply()
+        world.user.approve()
         world.model.advance(9)
     world.webhook(away=False)
     to_the_end(world)
@@ -167,7 +167,7 @@ def test_a_rejected_business_version_stays_rejected_when_the_platform_part_goes_
     world.tandem.settle()
     wish(world, keys.ACCEPT)
     to_the_end(world)
-    world.reapply()
+    world.user.reapply()
     to_the_end(world)
     assert (runs(world), notices(world)) == (("r/web:1", "r/init:2"), {"Rejected"})
 
