@@ -8,16 +8,14 @@ each exemption is named where it is: see `_ordered`, `_by_scaling` and `_loose`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 import msgspec
 
 from tandem_controller import keys
-from tandem_controller.api.approval import ReleaseApproval
 from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
 from tandem_controller.api.policy import Containers, OnDelete, ReleasePolicy
 from tandem_controller.api.record import HoldEnd, ReleaseRecord
-from tandem_controller.api.rollout import CanaryStatus, Rollout, RolloutStatus, StepState
+from tandem_controller.api.rollout import Rollout, RolloutStatus, StepState
 from tandem_controller.decide import plan as plans
 from tandem_controller.decide.classify import parts
 from tandem_controller.decide.history import records
@@ -26,24 +24,12 @@ from tandem_controller.effect import Kind
 from tandem_controller.workloads.batch import bounds
 from tests.simulation import facts
 from tests.simulation.facts import CANARY, WEB
+from tests.simulation.permits import Permits, Release
 from tests.simulation.rules import Obj
+from tests.simulation.serving import Serving
 from tests.simulation.store import Key, Store, controller_uid
 
-GRACE = timedelta(seconds=3)
 UNLIMITED = 10**6
-SERVICES = (WEB, CANARY)
-
-
-@dataclass(frozen=True)
-class Release:
-    """The open attempt: how often its record was released tells attempts apart."""
-
-    record: str
-    attempt: int
-    fingerprint: str
-    started_at: datetime
-    parked: bool
-    rejected: bool
 
 
 @dataclass(kw_only=True)
@@ -59,9 +45,7 @@ class Guard:
     scaling: bool = False
     """The Deployment controller is scaling in proportion because a user changed replicas."""
     log: list[str] = field(default_factory=list)
-    permitted: dict[tuple[str, int], int] = field(default_factory=dict)
     stable: str = ""
-    release: Release | None = None
     withheld: Withheld = field(default_factory=Withheld)
     _stated: set[str] = field(default_factory=set)
     """Fingerprints of the templates that users stated."""
@@ -69,10 +53,6 @@ class Guard:
     """Somebody asked for a rejected version to be released again."""
     _stopped: str = ""
     """Fingerprint of the rejected release when Tandem last wrote the workload."""
-    _used: set[str] = field(default_factory=set)
-    _named: str = ""
-    """What somebody approved by annotation: revision and step."""
-    """ReleaseApprovals that have approved a step."""
     restorations: int = 0
     """How often Tandem has stated another template than the workload did."""
     _ordered: int = 0
@@ -91,10 +71,15 @@ class Guard:
     """A user's template began to roll by itself in mid-release: whom it serves is his doing."""
     _selector_reset: bool = False
     """A user took our key out of the stable Service, and Tandem has not looked since."""
-    _ready: dict[str, int] = field(default_factory=dict)
-    _shares: dict[str, int] = field(default_factory=dict)
-    _loaded_until: dict[str, datetime] = field(default_factory=dict)
-    """Until when proxies may still send requests to a Service."""
+
+    def __post_init__(self) -> None:
+        self.permits = Permits(store=self.store)
+        self.serving = Serving(store=self.store)
+
+    @property
+    def release(self) -> Release | None:
+        """The open attempt."""
+        return self.permits.release
 
     @property
     def by_tandem(self) -> bool:
@@ -109,7 +94,8 @@ class Guard:
         elif key.kind is Kind.ROLLOUT and key.name == WEB and new is not None:
             self._retried |= keys.RETRY in new["metadata"].get("annotations", {})
             self._judge_status(old or {}, new)
-            self._note_annotation(old or {}, new)
+            if not self.by_tandem:
+                self.permits.note_annotation(old or {}, new)
         elif key.kind is Kind.REPLICA_SET:
             self._judge_size(old, new)
         elif key.kind is Kind.DEPLOYMENT:
@@ -118,8 +104,9 @@ class Guard:
             self._evicted |= self.actor == "user"
         elif key.kind is Kind.SERVICE and key.name == WEB:
             self._selector_reset = not self.by_tandem
-        self._judge_serving(key)
-        self._judge_traffic(key)
+        self.serving.judge_endpoints(lambda: self._to_blame(key))
+        routed = self.by_tandem and key.kind in (Kind.HTTP_ROUTE, Kind.INGRESS)
+        self.serving.judge_traffic(self._step_now if routed else None, replicas=self._replicas())
 
     # Approvals and steps.
 
@@ -131,7 +118,7 @@ class Guard:
             self._judge_acceptance(each)
         record = records.in_progress(found)
         self.withheld = withheld(found, known, self._containers()) if known else Withheld()
-        self.release = (
+        self.permits.release = (
             Release(
                 record.metadata.name,
                 len(record.status.attempts),
@@ -158,16 +145,6 @@ class Guard:
         found = self.store.find(Kind.RELEASE_POLICY, WEB)
         return msgspec.convert(found, ReleasePolicy).spec.containers if found else Containers()
 
-    def _permit(self, index: int) -> None:
-        if self.release is not None:
-            key = (self.release.record, self.release.attempt)
-            self.permitted[key] = max(index, self.permitted.get(key, 1))
-
-    def _may_enter(self) -> int:
-        if self.release is None:
-            return 0
-        return self.permitted.get((self.release.record, self.release.attempt), 1)
-
     def _judge_status(self, before: Obj, after: Obj) -> None:
         old = msgspec.convert(before.get("status", {}), RolloutStatus).canary_status
         rollout = msgspec.convert(after, Rollout)
@@ -175,10 +152,10 @@ class Guard:
         if new is None or new == old:
             return
         if not self.by_tandem:
-            self._note_users_status(before, rollout)
+            self.permits.note_users_status(before, rollout)
             return
         if new.current_step_state == StepState.READY and old is not None:
-            self._judge_approval(old, new)
+            self.permits.judge_approval(old, new)
         canary = rollout.spec.strategy.canary
         if canary is None or rollout.status.phase != "Progressing" or old is None:
             return
@@ -189,71 +166,21 @@ class Guard:
             new.current_step_index,
         )
         if old.rollout_hash != new.rollout_hash and old.canary_revision == new.canary_revision:
-            self._permit(
+            self.permits.permit(
                 plans.step_after_change(plan, index, facts.new_pods(self.store, self.stable))
             )
         if 1 <= index <= len(plan):
-            self._note_passing(plan[index - 1], old.current_step_state, old.last_update_time)
+            self.permits.note_passing(plan[index - 1], old.current_step_state, old.last_update_time)
         approved = old.current_step_state == StepState.READY and not _toggled_unseen(before)
         if same and approved and self._going_on(rollout):
             assert new.current_step_state in (StepState.READY, StepState.COMPLETED), (
                 f"the approval of step {index} was overwritten with {new.current_step_state}"
             )
-        if new.current_step_index > max(self._may_enter(), 1):
+        if new.current_step_index > max(self.permits.may_enter, 1):
             raise AssertionError(
                 f"step {new.current_step_index} entered from {index} ({old.current_step_state}), "
-                f"permitted is {self._may_enter()}"
+                f"permitted is {self.permits.may_enter}"
             )
-
-    def _note_users_status(self, before: Obj, rollout: Rollout) -> None:
-        """A user approves: StepReady from StepPaused passes one step."""
-        old = msgspec.convert(before.get("status", {}), RolloutStatus).canary_status
-        new = rollout.status.canary_status
-        if old is None or new is None or old.current_step_state != StepState.PAUSED:
-            return
-        if new.current_step_state == StepState.READY:
-            self._permit(old.current_step_index + 1)
-
-    def _note_annotation(self, before: Obj, after: Obj) -> None:
-        """A user approves by annotation: release and step that wait now, and no other."""
-        named = after["metadata"].get("annotations", {}).get(keys.APPROVE)
-        known = before.get("metadata", {}).get("annotations", {}).get(keys.APPROVE)
-        canary = msgspec.convert(after, Rollout).status.canary_status
-        if self.by_tandem or named in (None, known) or canary is None:
-            return
-        here = f"{canary.canary_revision}/{canary.current_step_index}"
-        if named == here and canary.current_step_state == StepState.PAUSED:
-            self._named = here
-            self._permit(canary.current_step_index + 1)
-
-    def _judge_approval(self, old: CanaryStatus, new: CanaryStatus) -> None:
-        """Tandem writes StepReady only where somebody approved exactly that, and once."""
-        if old.current_step_state != StepState.PAUSED:
-            return
-        given = [
-            a
-            for o in self.store.all_of(Kind.RELEASE_APPROVAL)
-            if (a := msgspec.convert(o, ReleaseApproval)).giver == new.approved_by
-        ]
-        if not given and self._named == f"{new.canary_revision}/{old.current_step_index}":
-            self._named = ""
-            return
-        spec = given[0].spec if given and given[0].open else None
-        meant = spec and (spec.rollout, spec.revision, spec.step)
-        assert meant == (WEB, new.canary_revision, old.current_step_index), (
-            f"step {old.current_step_index} of {new.canary_revision} was approved by {meant}"
-        )
-        assert new.approved_by not in self._used, f"{new.approved_by} was used twice"
-        self._used.add(new.approved_by)
-        self._permit(old.current_step_index + 1)
-
-    def _note_passing(self, step: plans.PlannedStep, state: str, since: datetime | None) -> None:
-        seconds = step.pause_seconds
-        if seconds is None or since is None:
-            return
-        waited = state == StepState.PAUSED and since + timedelta(seconds=seconds) <= self.store.now
-        if waited or seconds == 0:
-            self._permit(step.index + 1)
 
     def _going_on(self, rollout: Rollout) -> bool:
         """Whether the live template is the release's: nobody took the release back."""
@@ -306,8 +233,11 @@ class Guard:
         if not entered:
             return None
         plan = plans.resolve(canary, self._replicas())
-        index = min(status.current_step_index, self._may_enter(), len(plan))
+        index = min(status.current_step_index, self.permits.may_enter, len(plan))
         return plan[index - 1] if index >= 1 else None
+
+    def _step_now(self) -> plans.PlannedStep | None:
+        return self._step(msgspec.convert(self.store.get(Kind.ROLLOUT, WEB), Rollout))
 
     def _replicas(self) -> int:
         web = self.store.find(Kind.DEPLOYMENT, WEB)
@@ -436,22 +366,6 @@ class Guard:
             f"{what} leaves {after} of {before} available pods, {floor} must stay"
         )
 
-    def _judge_serving(self, key: Key) -> None:
-        """A Service that gets requests must not lose its last ready endpoint to us."""
-        now = self.store.now
-        shares = facts.shares(self.store)
-        for service, share in (self._shares | shares).items():
-            if share and service in shares and shares[service]:
-                self._loaded_until[service] = datetime.max.replace(tzinfo=now.tzinfo)
-            elif self._shares.get(service):
-                self._loaded_until[service] = now + GRACE
-        for service in SERVICES:
-            ready = facts.ready_behind(self.store, service)
-            was, self._ready[service] = self._ready.get(service, 0), ready
-            loaded = self._loaded_until.get(service)
-            if was and not ready and loaded and loaded > now and self._to_blame(key):
-                raise AssertionError(f"Service {service} lost its last endpoint and has traffic")
-
     def _to_blame(self, key: Key) -> bool:
         replicas = self._replicas()
         allowed_missing = bounds(*self.knobs, replicas).max_unavailable
@@ -467,28 +381,6 @@ class Guard:
             mine = pod is None or controller_uid(pod) not in self._by_scaling
             return mine and not self._evicted
         return self.by_tandem or self.actor == "garbage"
-
-    def _judge_traffic(self, key: Key) -> None:
-        shares = facts.shares(self.store)
-        before, self._shares = self._shares, shares
-        if not self.by_tandem or key.kind not in (Kind.HTTP_ROUTE, Kind.INGRESS):
-            return
-        for service, share in shares.items():
-            if share > before.get(service, 0) and self._replicas():
-                assert self._endpoints(service), (
-                    f"{share} % of traffic to Service {service}, which has no ready endpoint"
-                )
-        rollout = msgspec.convert(self.store.get(Kind.ROLLOUT, WEB), Rollout)
-        step = self._step(rollout)
-        split = step.split if step else None
-        most = (split.weight or int(bool(split.matches))) if split else 0
-        if shares.get(CANARY, 0) > before.get(CANARY, 0):
-            assert shares[CANARY] <= most, f"{shares[CANARY]} % of traffic, {most} % is allowed"
-
-    def _endpoints(self, service: str) -> int:
-        found = self.store.find(Kind.ENDPOINT_SLICE, service)
-        endpoints = (found or {}).get("endpoints", ())
-        return sum(e["conditions"]["ready"] for e in endpoints)
 
 
 def _toggled_unseen(before: Obj) -> bool:
