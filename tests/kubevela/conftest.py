@@ -15,9 +15,9 @@ from devcluster.cluster import DevCluster
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.errors import NotFound
 from tandem_controller.kube.wait import wait_for
+from tests.cluster.admission.place import ALPHA
 from tests.cluster.bed import NAMESPACES
 from tests.cluster.conftest import until_webhooks_are_asked
-from tests.cluster.place import ALPHA
 from tests.kubevela.bed import VelaBed
 from tests.kubevela.core import APPLICATIONS, KubeVela
 from tests.kubevela.lifecycle import NAME, Addon
