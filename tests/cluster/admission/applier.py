@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from tandem_controller.kube.client import PatchType
 from tests.cluster import bodies
-from tests.cluster.admission.place import (
-    DEPLOYMENTS,
-    Place,
-    decoded,
-)
+from tests.cluster.admission.place import DEPLOYMENTS, Place, decoded
 
 Obj = bodies.Obj
 

@@ -11,9 +11,7 @@ from devcluster.cluster import DevCluster
 from tandem_controller.api.guard import MUTATING_VERSIONS, mutating_policies, validating_policies
 from tandem_controller.install import apply, guard_resource, install_crds
 from tandem_controller.kube.client import Client
-from tests.cluster.admission.place import (
-    Place,
-)
+from tests.cluster.admission.place import Place
 from tests.cluster.admission.plane import WRITER, run, until_guarded
 from tests.cluster.bed import NAMESPACES
 

@@ -8,9 +8,7 @@ from uuid import uuid4
 
 from devcluster.cluster import DevCluster
 from tandem_controller.kube.client import Client
-from tests.cluster.admission.place import (
-    Place,
-)
+from tests.cluster.admission.place import Place
 from tests.cluster.bed import NAMESPACES
 
 WRITER = "tandem-controller"

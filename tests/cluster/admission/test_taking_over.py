@@ -7,12 +7,7 @@ import pytest
 from tandem_controller.keys import IN_PROGRESSING
 from tests.cluster import bodies
 from tests.cluster.admission.applier import STATED, assert_held, server_side_apply
-from tests.cluster.admission.place import (
-    DEPLOYMENTS,
-    NEW,
-    Place,
-    taken_over,
-)
+from tests.cluster.admission.place import DEPLOYMENTS, NEW, Place, taken_over
 
 pytestmark = pytest.mark.cluster
 

@@ -18,12 +18,7 @@ from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
 from tests.cluster import bodies
 from tests.cluster.admission.applier import assert_held
-from tests.cluster.admission.place import (
-    ALPHA,
-    Place,
-    decoded,
-    rollout,
-)
+from tests.cluster.admission.place import ALPHA, Place, decoded, rollout
 from tests.cluster.admission.plane import WRITER, run, until_guarded
 
 pytestmark = pytest.mark.cluster
