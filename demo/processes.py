@@ -19,7 +19,7 @@ NAMESPACE = "kube-system"
 TANDEM = Path(sys.executable).with_name("tandem")
 _PATIENCE_SECONDS = 30
 _SERVING = "Serving probes and metrics."
-_WEBHOOKS = Resource(
+WEBHOOKS = Resource(
     "admissionregistration.k8s.io",
     "v1",
     "mutatingwebhookconfigurations",
@@ -109,4 +109,4 @@ class TandemProcess:
 
 async def until_webhooks_are_asked(client: Client) -> None:
     """Wait until the API server knows of the webhooks."""
-    await wait_for(client, _WEBHOOKS, "tandem", None, lambda o: o is not None, seconds=60)
+    await wait_for(client, WEBHOOKS, "tandem", None, lambda o: o is not None, seconds=60)

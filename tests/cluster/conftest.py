@@ -8,24 +8,16 @@ from uuid import uuid4
 
 import pytest
 
+from demo import processes
 from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
 from tandem_controller.install import install
 from tandem_controller.kube.client import Client
-from tandem_controller.kube.resource import Resource
-from tandem_controller.kube.wait import wait_for
 from tests.cluster.account import ACCOUNT, restrict
 from tests.cluster.bed import NAMESPACES, Bed
 from tests.cluster.rights import refused
 
 CONTROLLER_USER = ACCOUNT
-WEBHOOKS = Resource(
-    "admissionregistration.k8s.io",
-    "v1",
-    "mutatingwebhookconfigurations",
-    "MutatingWebhookConfiguration",
-    namespaced=False,
-)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +67,7 @@ async def _install(cluster: DevCluster) -> None:
 async def until_webhooks_are_asked(cluster: DevCluster) -> None:
     client = await Client.connect(kubeconfig=cluster.kubeconfig, user_agent="test")
     try:
-        await wait_for(client, WEBHOOKS, "tandem", None, lambda o: o is not None, seconds=60)
+        await processes.until_webhooks_are_asked(client)
     finally:
         await client.close()
 

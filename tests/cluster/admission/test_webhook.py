@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.processes import TandemProcess
+from demo.processes import WEBHOOKS, TandemProcess
 from devcluster.cluster import DevCluster
 from tandem_controller.api.conversion import V1ALPHA1, V1BETA1
 from tandem_controller.api.guard import MUTATING_VERSIONS, mutating_policies
@@ -26,13 +26,6 @@ pytestmark = pytest.mark.cluster
 Obj = bodies.Obj
 
 BETA = Resource("rollouts.kruise.io", "v1beta1", "rollouts", "Rollout")
-MUTATING_WEBHOOKS = Resource(
-    "admissionregistration.k8s.io",
-    "v1",
-    "mutatingwebhookconfigurations",
-    "MutatingWebhookConfiguration",
-    namespaced=False,
-)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +44,7 @@ def serving(plane: DevCluster, refusing: None) -> Iterator[None]:
 
 
 async def _until_registered(client: Client) -> None:
-    await wait_for(client, MUTATING_WEBHOOKS, "tandem", None, lambda o: o is not None, seconds=60)
+    await wait_for(client, WEBHOOKS, "tandem", None, lambda o: o is not None, seconds=60)
     crd = "rollouts.rollouts.kruise.io"
     await wait_for(client, CRD, crd, None, _serves_beta, seconds=10)
     async with asyncio.timeout(30):
@@ -217,11 +210,9 @@ def _kill_webhook(plane: DevCluster) -> None:
             {"spec": {"conversion": crd["spec"]["conversion"]}},
             patch_type=PatchType.MERGE,
         )
-        hooks = decoded(await client.get(MUTATING_WEBHOOKS, "tandem"))["webhooks"]
+        hooks = decoded(await client.get(WEBHOOKS, "tandem"))["webhooks"]
         for hook in hooks:
             hook["clientConfig"]["url"] = "https://127.0.0.1:1/x"
-        await client.patch(
-            MUTATING_WEBHOOKS, "tandem", {"webhooks": hooks}, patch_type=PatchType.MERGE
-        )
+        await client.patch(WEBHOOKS, "tandem", {"webhooks": hooks}, patch_type=PatchType.MERGE)
 
     run(plane, point_nowhere)
