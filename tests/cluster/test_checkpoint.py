@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from demo.processes import WEBHOOKS, TandemProcess
+from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
 from tandem_controller.install import CRD, apply, install_crds
 from tandem_controller.keys import RECORD_ROLLOUT, TOGETHER
@@ -24,6 +24,13 @@ Obj = dict[str, Any]
 
 APPLICATIONS = Resource("core.oam.dev", "v1beta1", "applications", "Application")
 RECORDS = Resource("tandem.oam.dev", "v1alpha1", "releaserecords", "ReleaseRecord")
+WEBHOOKS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+)
 OPEN: Obj = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 APPLICATION_CRD: Obj = {
     "apiVersion": "apiextensions.k8s.io/v1",

@@ -11,6 +11,7 @@ import pytest
 
 from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
+from tandem_controller.app import COMPONENT
 from tandem_controller.effect import Kind
 from tests.cluster import bodies
 from tests.cluster.bed import Bed, images
@@ -90,6 +91,7 @@ def _requests(
         (event["verb"], event.get("objectRef", {}).get("resource", ""))
         for event in events
         if event["user"]["username"] == CONTROLLER_USER
+        and event["userAgent"].startswith(COMPONENT)  # the webhooks have the same account
         and event["stage"] == "ResponseComplete"
         and event.get("objectRef", {}).get("namespace") in namespaces
     )

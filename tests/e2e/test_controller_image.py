@@ -116,7 +116,7 @@ async def test_no_container_was_restarted(bed: ShopBed) -> None:
 @pytest.mark.usefixtures("own_node")
 def test_the_processes_have_no_rights_and_cannot_write_their_root() -> None:
     """As the kernel tells it, whatever the pod's manifest says."""
-    found = [process for process in Path("/proc").glob("[0-9]*") if PROGRAM in _command(process)]
+    found = [process for process in Path("/proc").glob("[0-9]*") if _is_in_a_pod(process)]
     assert len(found) == 2 * REPLICAS
     for process in found:
         status = dict(
@@ -130,6 +130,19 @@ def test_the_processes_have_no_rights_and_cannot_write_their_root() -> None:
             "Seccomp": "2",  # SECCOMP_MODE_FILTER
         }
         assert _root_options(process) & {"ro", "rw"} == {"ro"}
+
+
+def _is_in_a_pod(process: Path) -> bool:
+    """Whether it is a process of Tandem in a container; beside a cluster there may be others."""
+    return PROGRAM in _command(process) and _mounts(process) != _mounts(Path("/proc/self"))
+
+
+def _mounts(process: Path) -> str:
+    """Return the mount namespace (namespaces(7)); empty where the process is gone."""
+    try:
+        return str((process / "ns" / "mnt").readlink())
+    except OSError:
+        return ""
 
 
 def _command(process: Path) -> bytes:

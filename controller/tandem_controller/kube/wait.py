@@ -1,4 +1,4 @@
-"""Waiting for one object by a watch, for commands, measurements and tests."""
+"""Waiting for one object by a watch."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.watch_stream import WatchEventType
 
 Object = dict[str, Any]
+
+WATCH_SECONDS = 600
+"""A watch ends at the latest then, and the object is read anew: one request in ten minutes."""
 
 
 class StillNotSo(Exception):  # noqa: N818 - it reports a state, not a failure
@@ -50,7 +53,7 @@ async def wait_for(
                     resource,
                     namespace=namespace,
                     resource_version=version,
-                    timeout_seconds=60,
+                    timeout_seconds=WATCH_SECONDS,
                     field_selector=f"metadata.name={name}",
                 )
                 # 410: the version is too old, as after a change of the kind's CRD. Read anew.
