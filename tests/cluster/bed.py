@@ -11,10 +11,8 @@ from tandem_controller.effect import Kind
 from tandem_controller.keys import RECORD_ROLLOUT, REJECTED
 from tandem_controller.kinds import KNOWN
 from tandem_controller.kube.client import Client, PatchType
-from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
 
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 WAIT_SECONDS = 40.0
 Obj = dict[str, Any]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from uuid import uuid4
 
 import pytest
 
@@ -14,7 +13,8 @@ from devcluster.cluster import DevCluster
 from tandem_controller.install import install
 from tandem_controller.kube.client import Client
 from tests.cluster.account import ACCOUNT, restrict
-from tests.cluster.bed import NAMESPACES, Bed
+from tests.cluster.bed import Bed
+from tests.cluster.namespace import own_namespace
 from tests.cluster.rights import refused
 
 CONTROLLER_USER = ACCOUNT
@@ -77,12 +77,5 @@ async def bed(tandem: DevCluster, tandem_process: TandemProcess) -> AsyncIterato
     """A namespace of one test's own, seen by an ordinary user."""
     del tandem_process
     user = tandem.kubeconfig_for("tandem-user")
-    client = await Client.connect(kubeconfig=user, user_agent="test")
-    name = f"t-{uuid4().hex[:8]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await client.create(NAMESPACES, body, field_manager="test")
-    try:
+    async with own_namespace(user) as (client, name):
         yield Bed(client, name)
-    finally:
-        await client.delete(NAMESPACES, name, uid=None)
-        await client.close()

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import pytest
@@ -27,7 +26,8 @@ from tandem_controller.kube.errors import AlreadyExists, ApiError
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
 from tests.cluster import bodies, kruise
-from tests.cluster.bed import NAMESPACES, Bed
+from tests.cluster.bed import Bed
+from tests.cluster.namespace import NAMESPACES, create_namespace
 
 pytestmark = pytest.mark.cluster
 
@@ -116,10 +116,7 @@ async def _create(client: Client, resource: Resource, body: dict[str, Any]) -> N
 
 
 async def _bed(client: Client, **rollout: Any) -> Bed:  # noqa: ANN401 - fields of a body
-    name = f"t-{uuid4().hex[:8]}"
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await client.create(NAMESPACES, namespace, field_manager="test")
-    bed = Bed(client, name)
+    bed = Bed(client, await create_namespace(client))
     await bed.create(Kind.SERVICE, bodies.service())
     await bed.create(Kind.HTTP_ROUTE, bodies.http_route())
     await bed.create(Kind.INGRESS, bodies.ingress())

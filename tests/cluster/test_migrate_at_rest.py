@@ -21,7 +21,8 @@ from tandem_controller.kube.client import Client
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
 from tests.cluster import bodies, kruise
-from tests.cluster.bed import NAMESPACES, Bed
+from tests.cluster.bed import Bed
+from tests.cluster.namespace import NAMESPACES
 
 pytestmark = pytest.mark.cluster
 

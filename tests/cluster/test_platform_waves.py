@@ -14,8 +14,9 @@ from tandem_cli.platform.standing import Key, Standing, Workload
 from tandem_controller import keys
 from tandem_controller.effect import Kind
 from tests.cluster import fleets
-from tests.cluster.bed import NAMESPACES, Bed, images
+from tests.cluster.bed import Bed, images
 from tests.cluster.fleets import TARGET, Fleet, Run
+from tests.cluster.namespace import NAMESPACES
 
 pytestmark = pytest.mark.cluster
 

@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -24,6 +21,7 @@ from tandem_controller.kube.lease import LeaderElector, LeaseTimes
 from tandem_controller.kube.reflector import Reflector
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.store import Store
+from tests.cluster.namespace import own_namespace
 from tests.runtime.things import Thing, decode_thing
 from tests.runtime.virtual import stopped, until
 
@@ -31,22 +29,7 @@ pytestmark = pytest.mark.cluster
 
 CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
 DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
-NAMESPACE = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 ABSENT = Resource("absent.example.com", "v1", "things", "Thing")
-
-
-@asynccontextmanager
-async def connected(kubeconfig: Path) -> AsyncIterator[tuple[Client, str]]:
-    """A client, and a namespace of its own."""
-    client = await Client.connect(kubeconfig=kubeconfig, user_agent="tandem-test")
-    name = f"runtime-{uuid4().hex[:8]}"
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await client.create(NAMESPACE, namespace, field_manager="test")
-    try:
-        yield client, name
-    finally:
-        await client.delete(NAMESPACE, name, uid=None)
-        await client.close()
 
 
 def config_map(name: str, **data: str) -> dict[str, object]:
@@ -59,7 +42,7 @@ def config_map(name: str, **data: str) -> dict[str, object]:
 
 
 async def test_objects_are_made_changed_and_deleted(cluster: Cluster) -> None:
-    async with connected(cluster.kubeconfig) as (client, ns):
+    async with own_namespace(cluster.kubeconfig) as (client, ns):
         made = json.loads(
             await client.create(CONFIG_MAP, config_map("a", x="1"), ns, field_manager="test")
         )
@@ -82,7 +65,7 @@ async def test_objects_are_made_changed_and_deleted(cluster: Cluster) -> None:
 async def test_a_json_patch_whose_test_fails_and_a_broken_object_are_invalid(
     cluster: Cluster,
 ) -> None:
-    async with connected(cluster.kubeconfig) as (client, ns):
+    async with own_namespace(cluster.kubeconfig) as (client, ns):
         await client.create(CONFIG_MAP, config_map("a", x="1"), ns, field_manager="test")
         operations = [{"op": "test", "path": "/data/x", "value": "2"}]
         with pytest.raises(Invalid):
@@ -92,7 +75,7 @@ async def test_a_json_patch_whose_test_fails_and_a_broken_object_are_invalid(
 
 
 async def test_server_side_apply_makes_changes_and_conflicts(cluster: Cluster) -> None:
-    async with connected(cluster.kubeconfig) as (client, ns):
+    async with own_namespace(cluster.kubeconfig) as (client, ns):
         apply = PatchType.APPLY
         await client.patch(
             CONFIG_MAP, "a", config_map("a", x="1"), ns, patch_type=apply, field_manager="one"
@@ -114,7 +97,7 @@ async def test_server_side_apply_makes_changes_and_conflicts(cluster: Cluster) -
 
 
 async def test_discovery_names_what_is_served(cluster: Cluster) -> None:
-    async with connected(cluster.kubeconfig) as (client, _):
+    async with own_namespace(cluster.kubeconfig) as (client, _):
         assert {"deployments", "statefulsets"} <= await client.server_resources("apps", "v1")
         assert "pods" in await client.server_resources("", "v1")
         assert await client.server_resources("absent.example.com", "v1") == set()
@@ -122,7 +105,7 @@ async def test_discovery_names_what_is_served(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("watch_list", [True, False], ids=["watch-list", "list"])
 async def test_the_store_follows_the_server(cluster: Cluster, watch_list: bool) -> None:
-    async with connected(cluster.kubeconfig) as (client, ns):
+    async with own_namespace(cluster.kubeconfig) as (client, ns):
         for number in range(3):
             await client.create(CONFIG_MAP, config_map(f"a{number}"), ns, field_manager="test")
         store = Store[Thing]()
@@ -152,7 +135,7 @@ async def test_the_store_follows_the_server(cluster: Cluster, watch_list: bool) 
 
 
 async def test_a_list_of_several_pages_is_read_whole(cluster: Cluster) -> None:
-    async with connected(cluster.kubeconfig) as (client, ns):
+    async with own_namespace(cluster.kubeconfig) as (client, ns):
         for number in range(7):
             await client.create(CONFIG_MAP, config_map(f"a{number}"), ns, field_manager="test")
         names, token = [], None
@@ -168,7 +151,7 @@ async def test_a_list_of_several_pages_is_read_whole(cluster: Cluster) -> None:
 
 
 async def test_a_kind_without_its_crd_is_absent(cluster: Cluster) -> None:
-    async with connected(cluster.kubeconfig) as (client, _):
+    async with own_namespace(cluster.kubeconfig) as (client, _):
         reflector = Reflector(
             client, ABSENT, decode=decode_thing, store=Store[Thing](), on_change=lambda _o, _n: None
         )
@@ -181,7 +164,7 @@ async def test_a_kind_without_its_crd_is_absent(cluster: Cluster) -> None:
 
 async def test_versions_of_a_kind_compare_as_numbers(cluster: Cluster) -> None:
     """What ``Store`` relies on (KEP-5504): each write's version is greater than those before."""
-    async with connected(cluster.kubeconfig) as (client, ns):
+    async with own_namespace(cluster.kubeconfig) as (client, ns):
         await client.create(CONFIG_MAP, config_map("a"), ns, field_manager="test")
         versions = []
         for number in range(20):
@@ -194,7 +177,7 @@ async def test_versions_of_a_kind_compare_as_numbers(cluster: Cluster) -> None:
 @pytest.mark.slow
 async def test_the_server_sends_a_bookmark_a_minute_to_a_quiet_watch(cluster: Cluster) -> None:
     """What the silence limit of 75 seconds relies on."""
-    async with connected(cluster.kubeconfig) as (client, ns):
+    async with own_namespace(cluster.kubeconfig) as (client, ns):
         page = json.loads(await client.list_page(DEPLOYMENT, namespace=ns))
         at = asyncio.get_running_loop().time()
         gaps = []
@@ -212,7 +195,7 @@ async def test_the_server_sends_a_bookmark_a_minute_to_a_quiet_watch(cluster: Cl
 
 
 async def test_leadership_passes_at_once_when_it_is_released(cluster: Cluster) -> None:
-    async with connected(cluster.kubeconfig) as (client, ns):
+    async with own_namespace(cluster.kubeconfig) as (client, ns):
         acting: list[str] = []
         times = LeaseTimes(lease_seconds=6, renew_deadline_seconds=4, retry_seconds=0.5)
 
@@ -238,7 +221,7 @@ async def test_leadership_passes_at_once_when_it_is_released(cluster: Cluster) -
 
 
 async def test_events_are_taken_and_counted(cluster: Cluster) -> None:
-    async with connected(cluster.kubeconfig) as (client, ns):
+    async with own_namespace(cluster.kubeconfig) as (client, ns):
         recorder = EventRecorder(
             client, controller="tandem-controller", instance="test", series_write_seconds=0.2
         )

@@ -21,7 +21,8 @@ from tandem_controller.kube.wait import wait_for
 from tandem_controller.standby import DEPLOYMENTS
 from tests.cluster import bodies
 from tests.cluster.account import restrict
-from tests.cluster.bed import NAMESPACES, Bed, images
+from tests.cluster.bed import Bed, images
+from tests.cluster.namespace import NAMESPACES
 
 pytestmark = pytest.mark.cluster
 

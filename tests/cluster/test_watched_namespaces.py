@@ -12,7 +12,8 @@ from tandem_controller.effect import Kind
 from tandem_controller.install import install_crds
 from tandem_controller.kube.client import Client
 from tests.cluster import bodies
-from tests.cluster.bed import NAMESPACES, Bed
+from tests.cluster.bed import Bed
+from tests.cluster.namespace import NAMESPACES
 
 pytestmark = pytest.mark.cluster
 

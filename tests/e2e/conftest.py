@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -14,7 +13,7 @@ from demo.processes import USER, TandemProcess, until_webhooks_are_asked
 from devcluster.cluster import DevCluster
 from tandem_controller.install import install
 from tandem_controller.kube.client import Client
-from tests.cluster.bed import NAMESPACES
+from tests.cluster.namespace import own_namespace
 from tests.e2e.shop import ShopBed
 
 
@@ -56,15 +55,8 @@ async def _prepare(cluster: DevCluster, webhook: TandemProcess) -> None:
 async def bed(installed: Installed, tmp_path: Path) -> AsyncIterator[ShopBed]:
     """A namespace of one test's own, seen by an ordinary user."""
     user = installed.cluster.kubeconfig_for("tandem-user")
-    client = await Client.connect(kubeconfig=user, user_agent="test")
-    name = f"e2e-{uuid4().hex[:8]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await client.create(NAMESPACES, body, field_manager="test")
-    try:
+    async with own_namespace(user) as (client, name):
         yield ShopBed(client, name, url=installed.cluster.gateway_url, folder=tmp_path)
-    finally:
-        await client.delete(NAMESPACES, name, uid=None)
-        await client.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,6 @@ import tarfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -18,7 +17,8 @@ from devcluster.fixtures import need_real_node
 from tandem_controller.effect import Kind
 from tandem_controller.kube.client import Client
 from tests.cluster import addon
-from tests.cluster.bed import NAMESPACES, images
+from tests.cluster.bed import images
+from tests.cluster.namespace import own_namespace
 from tests.e2e.shop import BY_ROUTE, SHOP, ShopBed
 
 pytestmark = [
@@ -61,15 +61,8 @@ async def _enable(cluster: DevCluster) -> None:
 @pytest.fixture
 async def bed(own_node: DevCluster, tmp_path: Path) -> AsyncIterator[ShopBed]:
     user = own_node.kubeconfig_for("tandem-user")
-    client = await Client.connect(kubeconfig=user, user_agent="test")
-    name = f"image-{uuid4().hex[:8]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await client.create(NAMESPACES, body, field_manager="test")
-    try:
+    async with own_namespace(user) as (client, name):
         yield ShopBed(client, name, url=own_node.gateway_url, folder=tmp_path)
-    finally:
-        await client.delete(NAMESPACES, name, uid=None)
-        await client.close()
 
 
 async def test_a_canary_release_runs_with_controller_and_webhook_in_the_cluster(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import msgspec
 import pytest
@@ -16,8 +15,8 @@ from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.errors import NotFound
 from tandem_controller.kube.wait import wait_for
 from tests.cluster.admission.place import ALPHA
-from tests.cluster.bed import NAMESPACES
 from tests.cluster.conftest import until_webhooks_are_asked
+from tests.cluster.namespace import NAMESPACES, create_namespace, own_namespace
 from tests.kubevela.bed import VelaBed
 from tests.kubevela.core import APPLICATIONS, KubeVela
 from tests.kubevela.lifecycle import NAME, Addon
@@ -81,15 +80,8 @@ def tandem(kubevela: KubeVela, tandem_webhook: TandemProcess) -> Iterator[Tandem
 async def bed(kubevela: KubeVela, tandem: TandemProcess, tmp_path: Path) -> AsyncIterator[VelaBed]:
     """A namespace of one test's own."""
     del tandem
-    client = await Client.connect(kubeconfig=kubevela.cluster.kubeconfig, user_agent="test")
-    name = f"t-{uuid4().hex[:8]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await client.create(NAMESPACES, body, field_manager="test")
-    try:
+    async with own_namespace(kubevela.cluster.kubeconfig) as (client, name):
         yield VelaBed(client, name, kubevela, tmp_path)
-    finally:
-        await client.delete(NAMESPACES, name, uid=None)
-        await client.close()
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +101,7 @@ def fresh_kubevela(
 async def fresh_bed(fresh_kubevela: KubeVela, tmp_path: Path) -> AsyncIterator[VelaBed]:
     """A namespace of one test's own."""
     client = await Client.connect(kubeconfig=fresh_kubevela.cluster.kubeconfig, user_agent="test")
-    name = f"t-{uuid4().hex[:8]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await client.create(NAMESPACES, body, field_manager="test")
+    name = await create_namespace(client)
     try:
         yield VelaBed(client, name, fresh_kubevela, tmp_path)
     finally:

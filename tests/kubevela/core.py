@@ -13,7 +13,7 @@ from tandem_controller.install import CRD, apply
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
-from tests.cluster.bed import NAMESPACES
+from tests.cluster.namespace import NAMESPACES
 from tests.kubevela.programs import DEFINITIONS_NAMESPACE, Programs
 
 GROUP = "core.oam.dev"

@@ -15,7 +15,8 @@ from devcluster.cluster import DevCluster
 from devcluster.fixtures import need_real_node
 from tandem_controller.effect import Kind
 from tandem_controller.kube.client import Client
-from tests.cluster.bed import NAMESPACES, images
+from tests.cluster.bed import images
+from tests.cluster.namespace import NAMESPACES
 from tests.e2e.shop import http_route
 from tests.kubevela.bed import VelaBed, application
 from tests.kubevela.conftest import ADDON, as_admin

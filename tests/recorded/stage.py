@@ -17,7 +17,8 @@ from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import NotFound
 from tandem_controller.kube.resource import Resource
 from tandem_generator import definitions, evaluate
-from tests.cluster.bed import NAMESPACES, Bed
+from tests.cluster.bed import Bed
+from tests.cluster.namespace import NAMESPACES
 
 Obj = dict[str, Any]
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from uuid import uuid4
 
 import pytest
 
@@ -13,7 +12,7 @@ from tandem_controller.install import apply, guard_resource, install_crds
 from tandem_controller.kube.client import Client
 from tests.cluster.admission.place import Place
 from tests.cluster.admission.plane import WRITER, run, until_guarded
-from tests.cluster.bed import NAMESPACES
+from tests.cluster.namespace import own_namespace
 
 
 @pytest.fixture(scope="module")
@@ -29,18 +28,11 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
 async def place(plane: DevCluster, request: pytest.FixtureRequest) -> AsyncIterator[Place]:
     """A namespace of one test's own."""
     taking = {"taking_over", "serving"} & set(request.fixturenames)
-    user, tandem = [
-        await Client.connect(kubeconfig=plane.kubeconfig_for(name), user_agent="test")
-        for name in ("tandem-user", WRITER)
-    ]
-    name = f"t-{uuid4().hex[:8]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await user.create(NAMESPACES, body, field_manager="test")
+    tandem = await Client.connect(kubeconfig=plane.kubeconfig_for(WRITER), user_agent="test")
     try:
-        yield Place(user, tandem, name, "taken over" if taking else "refused")
+        async with own_namespace(plane.kubeconfig_for("tandem-user")) as (user, name):
+            yield Place(user, tandem, name, "taken over" if taking else "refused")
     finally:
-        await user.delete(NAMESPACES, name, uid=None)
-        await user.close()
         await tandem.close()
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from uuid import uuid4
 
 from devcluster.cluster import DevCluster
 from tandem_controller.kube.client import Client
 from tests.cluster.admission.place import Place
-from tests.cluster.bed import NAMESPACES
+from tests.cluster.namespace import own_namespace
 
 WRITER = "tandem-controller"
 
@@ -29,12 +28,5 @@ def run(cluster: DevCluster, action: Callable[[Client], Awaitable[object]]) -> N
 
 async def until_guarded(plane: DevCluster, admin: Client, guarded: str) -> None:
     """Wait until policies are compiled and bound, which nothing in the API tells."""
-    name = f"probe-{uuid4().hex[:8]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await admin.create(NAMESPACES, body, field_manager="test")
-    user = await Client.connect(kubeconfig=plane.kubeconfig_for("tandem-user"), user_agent="test")
-    try:
+    async with own_namespace(plane.kubeconfig_for("tandem-user")) as (user, name):
         await Place(user, admin, name, guarded).stand()
-    finally:
-        await admin.delete(NAMESPACES, name, uid=None)
-        await user.close()
