@@ -67,6 +67,13 @@ REJECTED = "tandem.oam.dev/rejected"
 A mirror of the record for health policies, which see the workload alone.
 """
 
+WITHHELD_CONFIG = "tandem.oam.dev/withheld-config"
+"""Label and annotation of a ConfigMap or Secret in which a rollback put the old content back.
+
+The label's value is the Rollout; admission is asked about what carries it. The annotation says
+which content belongs to the rejected version (`decide/config/mark.py`).
+"""
+
 LAST_APPLIED = (
     "app.oam.dev/last-applied-configuration",
     "kubectl.kubernetes.io/last-applied-configuration",
