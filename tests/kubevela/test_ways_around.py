@@ -38,7 +38,7 @@ async def test_what_is_accepted_while_the_rollout_is_disabled_stays_held(bed: Ve
     await bed.patch(Kind.ROLLOUT, "shop", {"spec": {"disabled": True}})
     await bed.until_phase("shop", "Disabled")
     await bed.patch(Kind.ROLLOUT, "shop", {"metadata": {"annotations": {keys.ACCEPT: ""}}})
-    await bed.until(Kind.ROLLOUT, "shop", lambda found: keys.ACCEPT not in annotations(found))
+    await bed.until(Kind.ROLLOUT, "shop", lambda found: keys.ACCEPT not in annotations_of(found))
     assert (await bed.get(Kind.DEPLOYMENT, "shop"))["spec"] == before
 
     await bed.patch(Kind.ROLLOUT, "shop", {"spec": {"disabled": False}})
@@ -70,7 +70,7 @@ async def test_without_its_trait_a_release_keeps_its_rollout_until_it_has_ended(
     await bed.until(Kind.ROLLOUT, "shop", lambda found: found is None)
     assert await bed.sizes("shop") == {"shop:v2": 4}
     assert knobs((await bed.get(Kind.DEPLOYMENT, "shop"))["spec"]) == knobs(before)
-    assert not MARKS & set(annotations(await bed.get(Kind.DEPLOYMENT, "shop")))
+    assert not MARKS & set(annotations_of(await bed.get(Kind.DEPLOYMENT, "shop")))
 
 
 async def test_where_kubevela_does_not_wait_the_release_is_frozen_and_doctor_lets_it_go(
@@ -123,7 +123,7 @@ def is_held(found: Obj | None) -> bool:
     return any(c["type"] == "Held" and c["status"] == "True" for c in conditions)
 
 
-def annotations(found: Obj | None) -> Obj:
+def annotations_of(found: Obj | None) -> Obj:
     wanted: Obj = (found or {}).get("metadata", {}).get("annotations", {})
     return wanted
 
