@@ -74,6 +74,12 @@ The label's value is the Rollout; admission is asked about what carries it. The 
 which content belongs to the rejected version (`decide/config/mark.py`).
 """
 
+FROZEN = "tandem.oam.dev/frozen"
+"""Annotation on a Deployment whose Rollout was deleted in mid-release and left it so.
+
+Its value is the user's fields that the release changed, as JSON: the records go with the trait.
+"""
+
 LAST_APPLIED = (
     "app.oam.dev/last-applied-configuration",
     "kubectl.kubernetes.io/last-applied-configuration",

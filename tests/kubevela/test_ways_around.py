@@ -16,7 +16,7 @@ from tests.kubevela.test_builtin_components import application as built_in
 
 pytestmark = pytest.mark.kubevela
 
-MARKS = {keys.IN_PROGRESSING, keys.REJECTED}
+MARKS = {keys.IN_PROGRESSING, keys.REJECTED, keys.FROZEN}
 
 
 async def test_break_glass_lets_a_held_version_through(bed: VelaBed) -> None:
@@ -79,6 +79,7 @@ async def test_where_kubevela_does_not_wait_the_release_is_frozen_and_doctor_let
     """`k8s-objects` are healthy as soon as they are applied, so the Rollout goes at once."""
     bed.up(built_in({"type": "k8s-objects", "properties": {"objects": [deployment("shop:v1")]}}))
     await bed.until_running()
+    before = (await bed.get(Kind.DEPLOYMENT, "shop"))["spec"]
     stated = built_in({"type": "k8s-objects", "properties": {"objects": [deployment("shop:v2")]}})
     bed.up(stated)
     await bed.until_paused("shop", 1)
@@ -95,6 +96,9 @@ async def test_where_kubevela_does_not_wait_the_release_is_frozen_and_doctor_let
     await bed.until(Kind.DEPLOYMENT, "shop", lambda found: not (found or {})["spec"].get("paused"))
     await bed.until(Kind.DEPLOYMENT, "shop", all_available)
     assert await bed.sizes("shop") == {"shop:v2": REPLICAS}
+    ended = await bed.get(Kind.DEPLOYMENT, "shop")
+    assert knobs(ended["spec"]) == knobs(before)
+    assert not MARKS & set(annotations_of(ended))
 
 
 async def held(bed: VelaBed) -> Obj:
