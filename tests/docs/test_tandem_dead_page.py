@@ -37,7 +37,7 @@ def test_its_commands_are_those_that_are_tried_here_and_against_kubevela() -> No
     assert starts == [
         ["vela", "up", "-f"],
         ["kubectl", "rollout", "resume"],
-        ["kubectl", "patch", "rollout"],
+        ["kubectl", "patch", "rollouts.v1alpha1.rollouts.kruise.io"],
         ["kubectl", "label", "deployment"],
     ]
 

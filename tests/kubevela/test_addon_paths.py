@@ -121,7 +121,7 @@ async def test_after_break_glass_a_release_is_frozen_and_the_shown_commands_end_
     shown.kubectl(cluster, resume, fresh_bed.namespace)
     await fresh_bed.until(Kind.DEPLOYMENT, "shop", lambda found: available(found) == 4)
     assert await fresh_bed.sizes("shop") == {"shop:v2": 4}
-    release = shown.command("tandem-dead.md", "kubectl", "patch", "rollout")
+    release = shown.command("tandem-dead.md", "kubectl", "patch")
     shown.kubectl(cluster, release, fresh_bed.namespace)
     await without_kinds(addon)
     assert await fresh_bed.sizes("shop") == {"shop:v2": 4}

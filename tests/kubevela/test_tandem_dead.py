@@ -124,7 +124,7 @@ async def test_a_release_deleted_without_tandem_waits_for_one_finalizer_and_the_
     await bed.until(Kind.DEPLOYMENT, "shop", lambda found: found is None)
     await bed.until(Kind.ROLLOUT, "shop", lambda found: found is not None and deleting(found))
     assert "deleting" in bed.vela("status", "shop")
-    let_go = shown.command("tandem-dead.md", "kubectl", "patch", "rollout")
+    let_go = shown.command("tandem-dead.md", "kubectl", "patch")
     shown.kubectl(bed.kubevela.cluster, let_go, bed.namespace)
     await gone(bed, "shop")
     both.start()
