@@ -66,8 +66,7 @@ def _run(given: argparse.Namespace) -> int:
         sys.stderr.write(f"tandem: leadership was lost: {lost}\n")
         return 1
     except OtherControllerError as joined:
-        sys.stderr.write(f"tandem: {joined}; the next start stands by\n")
-        return 1
+        return _stepped_aside(joined)
     return 0
 
 
@@ -92,8 +91,16 @@ def _webhook(given: argparse.Namespace) -> int:
     async def serve() -> None:
         await run_webhook(settings, on_stop_signal())
 
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    except OtherControllerError as joined:
+        return _stepped_aside(joined)
     return 0
+
+
+def _stepped_aside(joined: OtherControllerError) -> int:
+    sys.stderr.write(f"tandem: {joined}; the next start stands by\n")
+    return 1
 
 
 def _common_options(verb: argparse.ArgumentParser) -> None:

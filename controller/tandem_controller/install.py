@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -113,6 +114,23 @@ async def install_policies(
                 await apply(client, guard_resource(mine), mine)
             return version
     return None
+
+
+async def remove_policies(client: Client) -> None:
+    """Take the admission policies away, each binding before its policy."""
+    bodies = list(validating_policies(()))
+    for version in MUTATING_VERSIONS:
+        if "mutatingadmissionpolicies" in await client.server_resources(GROUP, version):
+            bodies += mutating_policies((), version)
+            break
+    for body in reversed(bodies):
+        await remove(client, guard_resource(body), body["metadata"]["name"])
+
+
+async def remove(client: Client, resource: Resource, name: str) -> None:
+    """Delete one cluster-scoped object; that it is gone is success."""
+    with suppress(NotFound):
+        await client.delete(resource, name, uid=None)
 
 
 def owned(body: Mapping[str, Any], owners: Collection[Mapping[str, str]]) -> dict[str, Any]:

@@ -67,6 +67,19 @@ REJECTED = "tandem.oam.dev/rejected"
 A mirror of the record for health policies, which see the workload alone.
 """
 
+WITHHELD_CONFIG = "tandem.oam.dev/withheld-config"
+"""Label and annotation of a ConfigMap or Secret in which a rollback put the old content back.
+
+The label's value is the Rollout; admission is asked about what carries it. The annotation says
+which content belongs to the rejected version (`decide/config/mark.py`).
+"""
+
+FROZEN = "tandem.oam.dev/frozen"
+"""Annotation on a Deployment whose Rollout was deleted in mid-release and left it so.
+
+Its value is the user's fields that the release changed, as JSON: the records go with the trait.
+"""
+
 LAST_APPLIED = (
     "app.oam.dev/last-applied-configuration",
     "kubectl.kubernetes.io/last-applied-configuration",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,9 +20,13 @@ from tandem_controller.api.workload import Deployment
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import ApiError, NotFound
 from tandem_controller.kube.resource import Resource
+from tandem_controller.kube.watch_stream import WatchEventType
 
 LOOK_SECONDS = 5.0
 """How often the other controller is looked for while it is alive."""
+
+WATCH_SECONDS = 300
+"""How long one watch for the other controller lasts."""
 
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
@@ -56,6 +61,36 @@ async def until_alone(client: Client, tell: Callable[[str], None]) -> None:
     while reason := await _why_not(client):
         tell(reason)
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def until_joined(client: Client) -> None:
+    """Return once a Deployment by the other controller's name runs; told by a watch.
+
+    For a process that keeps no cache of Deployments. Its chart always gives it this name.
+    """
+    named = f"metadata.name={kruise.CONTROLLER}"
+    while True:
+        try:
+            page = msgspec.json.decode(await client.list_page(DEPLOYMENTS, field_selector=named))
+            if any(_runs(each) for each in page["items"] or ()):
+                return
+            watch = client.watch(
+                DEPLOYMENTS,
+                resource_version=page["metadata"]["resourceVersion"],
+                timeout_seconds=WATCH_SECONDS,
+                field_selector=named,
+            )
+            async with aclosing(watch) as events:
+                async for event in events:
+                    changed = event.type in (WatchEventType.ADDED, WatchEventType.MODIFIED)
+                    if changed and _runs(msgspec.json.decode(event.object)):
+                        return
+        except ApiError:
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def _runs(deployment: dict[str, Any]) -> bool:
+    return is_other(msgspec.convert(deployment, Deployment))
 
 
 def is_other(deployment: Deployment) -> bool:

@@ -182,14 +182,23 @@ async def test_with_an_ingress_the_service_is_all_that_it_sees(bed: Bed) -> None
     assert await seen_by_the_applier(bed, stated) == {Kind.SERVICE: ignored()[Kind.SERVICE]}
 
 
-async def test_of_a_rejected_version_it_sees_the_config_alone(bed: Bed) -> None:
-    """The template is answered by admission. A ConfigMap is not: a re-apply brings it back."""
+async def test_of_a_rejected_version_it_sees_nothing_and_the_old_config_stays(bed: Bed) -> None:
+    """Template and config are answered by admission, until the next version is released."""
     stated = await released(bed, routing=bodies.BY_ROUTE, style="partition")
-    wish = {"metadata": {"annotations": {keys.ROLLBACK: ""}}}
-    await bed.patch(Kind.ROLLOUT, "shop", wish)
+    await bed.patch(Kind.ROLLOUT, "shop", {"metadata": {"annotations": {keys.ROLLBACK: ""}}})
     await bed.until_phase("shop", "Healthy")
-    await applied(bed, Kind.DEPLOYMENT, stated[Kind.DEPLOYMENT])
-    assert await seen_by_the_applier(bed, stated) == {Kind.CONFIG_MAP: {"data.level"}}
+    for kind in (Kind.DEPLOYMENT, Kind.CONFIG_MAP):
+        await applied(bed, kind, stated[kind])
+    assert (await bed.get(Kind.CONFIG_MAP, "settings"))["data"] == {"level": V1[1]}
+    assert await seen_by_the_applier(bed, stated) == {}
+
+    # The config of the next version is that of the rejected one; it comes with the release.
+    following = manifests("init:v1", "shop:v3", routing=bodies.BY_ROUTE, style="partition")
+    await applied(bed, Kind.DEPLOYMENT, following[Kind.DEPLOYMENT])
+    await bed.until_paused("shop", 1)
+    settings = await bed.get(Kind.CONFIG_MAP, "settings")
+    assert settings["data"] == {"level": V2[1]}
+    assert keys.WITHHELD_CONFIG not in settings["metadata"]["labels"]
 
 
 async def test_an_annotation_approves_the_step_that_it_names_in_the_name_of_who_set_it(

@@ -60,7 +60,8 @@ NEVER_ASKED_FOR = {
     ),
 } | {
     Right(_admission(kind).group, _admission(kind).plural, "delete", "", name): (
-        "OwnerReferencesPermissionEnforcement looks it up when owner references are stated"
+        "OwnerReferencesPermissionEnforcement looks it up when owner references are stated; and "
+        "another controller's start makes us delete them (test_standby.py)"
     )
     for kind, name in ADMISSION
 }

@@ -7,9 +7,10 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 
+import msgspec
 import pytest
 
-from demo.processes import NAMESPACE, TandemProcess
+from demo.processes import NAMESPACE, TandemProcess, until_webhooks_are_asked
 from devcluster.api import wait
 from devcluster.cluster import DevCluster
 from tandem_controller.api.kruise import CONTROL_PLANE, CONTROLLER
@@ -18,7 +19,7 @@ from tandem_controller.install import install_crds
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
-from tandem_controller.standby import DEPLOYMENTS
+from tandem_controller.standby import CONFIGURATIONS, DEPLOYMENTS
 from tests.cluster import bodies
 from tests.cluster.account import restrict
 from tests.cluster.bed import Bed, images
@@ -66,15 +67,21 @@ async def test_it_stands_by_until_the_other_is_gone_and_steps_aside_when_it_come
         await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images("init:v2", "shop:v2"))
         await bed.until(Kind.DEPLOYMENT, "shop", _rolled_out)
         assert "status" not in await bed.get(Kind.ROLLOUT, "shop")
-        assert await _policies(admin) == []
+        assert await _ours(admin) == []
 
         await _run_the_other(admin, replicas=0)
         await bed.until_phase("shop", "Healthy")
         assert images(await bed.items(Kind.POD)) == {("init:v2", "shop:v2")}
         await asyncio.to_thread(wait, "readiness", lambda: _readiness(health) == "ok", seconds=30)
+        await until_webhooks_are_asked(admin)
+        assert await _ours(admin) == ["tandem", "tandem", "tandem-workload"]
 
         await _run_the_other(admin, replicas=1)
-        await asyncio.to_thread(wait, "stepping aside", lambda: controller.died, seconds=30)
+        both = (controller, webhook)
+        await asyncio.to_thread(
+            wait, "stepping aside", lambda: all(process.died for process in both), seconds=30
+        )
+        assert await _ours(admin) == []
     finally:
         controller.stop()
         webhook.stop()
@@ -102,9 +109,11 @@ def _rolled_out(found: bodies.Obj | None) -> bool:
     return (status.get("updatedReplicas"), status.get("availableReplicas")) == (10, 10)
 
 
-async def _policies(admin: Client) -> list[bytes]:
-    page = await admin.list_page(POLICIES)
-    return [name for name in (b'"tandem-workload"',) if name in page]
+async def _ours(admin: Client) -> list[str]:
+    """Return the names of what points the API server to Tandem."""
+    pages = [await admin.list_page(r) for r in (*CONFIGURATIONS.values(), POLICIES)]
+    found = (item["metadata"]["name"] for p in pages for item in msgspec.json.decode(p)["items"])
+    return [name for name in found if name.startswith("tandem")]
 
 
 async def _prepare(cluster: DevCluster) -> None:

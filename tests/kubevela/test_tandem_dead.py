@@ -17,6 +17,7 @@ from tandem_controller.kinds import KNOWN
 from tandem_controller.kube.client import PatchType
 from tandem_controller.kube.wait import wait_for
 from tests.cluster.bed import Obj
+from tests.kubevela import shown
 from tests.kubevela.bed import VelaBed, application, component
 from tests.kubevela.core import APPLICATIONS
 
@@ -111,7 +112,7 @@ async def test_without_tandem_applications_live_on_and_nothing_new_is_exposed(
     assert await bed.sizes("cart") == {"cart:v2": 4}
 
 
-async def test_a_release_deleted_without_tandem_waits_for_its_finalizer_alone(
+async def test_a_release_deleted_without_tandem_waits_for_one_finalizer_and_the_shown_command(
     bed: VelaBed, both: Tandem
 ) -> None:
     bed.up(named("shop", "v1"))
@@ -122,8 +123,12 @@ async def test_a_release_deleted_without_tandem_waits_for_its_finalizer_alone(
     await bed.client.delete(APPLICATIONS, "shop", bed.namespace, uid=None)
     await bed.until(Kind.DEPLOYMENT, "shop", lambda found: found is None)
     await bed.until(Kind.ROLLOUT, "shop", lambda found: found is not None and deleting(found))
-    await bed.patch(Kind.ROLLOUT, "shop", {"metadata": {"finalizers": None}})
+    assert "deleting" in bed.vela("status", "shop")
+    let_go = shown.command("tandem-dead.md", "kubectl", "patch")
+    shown.kubectl(bed.kubevela.cluster, let_go, bed.namespace)
     await gone(bed, "shop")
+    both.start()
+    assert [left for kind in LEFT for left in await bed.items(kind)] == []
 
 
 async def test_break_glass_lets_a_rejected_version_through(bed: VelaBed) -> None:

@@ -293,6 +293,9 @@ def test_all_webhooks_ignore_failures_and_leave_tandem_and_kube_system_alone() -
     workloads = mutating["webhooks"][0]
     assert workloads["namespaceSelector"]["matchExpressions"][0]["values"] == ["kube-system"]
     assert any("oldObject.spec.template" in c["expression"] for c in workloads["matchConditions"])
+    (config,) = (w for w in mutating["webhooks"] if w["rules"][0]["resources"][0] == "configmaps")
+    selected = {"key": "tandem.oam.dev/withheld-config", "operator": "Exists"}
+    assert config["objectSelector"] == {"matchExpressions": [selected]}
 
 
 def test_applications_are_asked_about_only_where_a_checkpoint_is_set_and_never_block() -> None:

@@ -7,6 +7,7 @@ import msgspec
 from tandem_controller.api.policy import DEFAULT_POLICY, ReleasePolicy
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
+from tandem_controller.decide.admission.config import admit_config, marked_for
 from tandem_controller.decide.admission.review import AdmissionRequest, Operation, UserInfo, Verdict
 from tandem_controller.decide.admission.status import admit_status
 from tandem_controller.decide.admission.workload import Guarded, admit_workload
@@ -55,6 +56,10 @@ class ProductAdmission:
             object=defaulted(request.kind, request.new),
             old_object=request.old,
         )
+        if request.kind in (Kind.CONFIG_MAP, Kind.SECRET) and marked_for(asked.old):
+            named = marked_for(asked.old)
+            known = (g for g in self._guarded() if g.rollout.metadata.name == named)
+            return admit_config(asked, next(known, None), {TANDEM})
         if request.kind is Kind.DEPLOYMENT and not request.subresource:
             return admit_workload(asked, self._guarded(asked.name), {TANDEM})
         if request.kind is Kind.ROLLOUT and request.subresource:
@@ -67,7 +72,7 @@ class ProductAdmission:
         rollouts = [msgspec.convert(o, Rollout) for o in self._store.all_of(Kind.ROLLOUT)]
         return policies.admitted(request.old, defaulted(request.kind, request.new), rollouts)
 
-    def _guarded(self, workload: str) -> list[Guarded]:
+    def _guarded(self, workload: str = "") -> list[Guarded]:
         rollouts = [msgspec.convert(o, Rollout) for o in self._store.all_of(Kind.ROLLOUT)]
         found = [msgspec.convert(o, ReleaseRecord) for o in self._store.all_of(Kind.RELEASE_RECORD)]
         policies = [
@@ -77,7 +82,7 @@ class ProductAdmission:
         return [
             Guarded(rollout=r, policy=policy, records=tuple(found))
             for r in rollouts
-            if r.spec.workload_ref.name == workload
+            if workload in ("", r.spec.workload_ref.name)
         ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tandem_controller import keys
 from tandem_controller.api.policy import OnDelete
 from tandem_controller.effect import Kind
+from tandem_controller.workloads.deployment import original
 from tests.simulation import actions as do
 from tests.simulation.actions import Setting
 from tests.simulation.facts import WEB
@@ -28,6 +29,7 @@ def test_a_workload_whose_rollout_is_deleted_before_the_first_look_is_released()
 
 def test_a_frozen_release_stays_as_its_rollout_left_it() -> None:
     world = World(Setting(replicas=4, policy=OnDelete.FREEZE))
+    users = original(world.model.deployment(WEB))
     world.play([do.Apply(2)])
     world.tandem.settle()
     world.play([do.DeleteRollout()])
@@ -41,6 +43,9 @@ def test_a_frozen_release_stays_as_its_rollout_left_it() -> None:
         world.model.delete(Kind.RELEASE_RECORD, record["metadata"]["name"])
     world.tandem.settle()
     assert web(world)["spec"] == before["spec"]
+    # What a release changed is known without any record, to whoever ends it.
+    assert original(world.model.deployment(WEB)) == users
+    assert web(world)["spec"]["strategy"] != users["strategy"]
 
 
 def test_the_note_about_a_rejected_version_goes_with_the_rollout() -> None:

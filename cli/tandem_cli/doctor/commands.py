@@ -20,9 +20,10 @@ from tandem_cli.doctor.look import look
 from tandem_cli.session import Access, ContextOption, KubeconfigOption, Refusal
 from tandem_controller.api.meta import Model
 from tandem_controller.effect import Kind
-from tandem_controller.keys import IN_PROGRESSING
+from tandem_controller.keys import FROZEN, IN_PROGRESSING
 from tandem_controller.kinds import WATCHED
 from tandem_controller.kube.client import Client, PatchType
+from tandem_controller.workloads.deployment import frozen_fields
 
 COULD_NOT_LOOK = 2
 LEFT_PAUSED = "left-paused"
@@ -105,7 +106,7 @@ def lines(report: Report) -> list[str]:
 
 
 async def _fix(client: Client, cluster: Cluster, left: Iterable[Finding], *, yes: bool) -> None:
-    """Un-pause what was left behind; each then rolls out the template that it states."""
+    """Un-pause what was left behind, with its user's strategy; each rolls out what it states."""
     for finding in left:
         namespace, _, name = finding.object.removeprefix("Deployment ").partition("/")
         question = f"Un-pause {finding.object}? It rolls out the template that it states."
@@ -117,8 +118,8 @@ async def _fix(client: Client, cluster: Cluster, left: Iterable[Finding], *, yes
         meta = seen.metadata
         precondition = {"uid": meta.uid, "resourceVersion": meta.resource_version}
         body = {
-            "metadata": {**precondition, "annotations": {IN_PROGRESSING: None}},
-            "spec": {"paused": None},
+            "metadata": {**precondition, "annotations": {IN_PROGRESSING: None, FROZEN: None}},
+            "spec": {**frozen_fields(seen), "paused": None},
         }
         await client.patch(
             WATCHED[Kind.DEPLOYMENT].resource,

@@ -20,6 +20,7 @@ from tandem_controller.decide.ending import complete, take_back
 from tandem_controller.effect import Decision, Effect, Kind, Note, patch_of
 from tandem_controller.ownership import owner_reference
 from tandem_controller.snapshot import Snapshot
+from tandem_controller.workloads import deployment as native
 
 FROZEN = (
     "the Rollout was deleted in mid-release and its policy says Freeze: pods and traffic stay as "
@@ -64,6 +65,8 @@ def _freeze(case: Case) -> Decision:
     """Leave pods and traffic as they are."""
     if resting := case.provider.freeze(case.snapshot, case.versions, case.progress):
         return Decision(effects=resting)
+    if noted := native.note_frozen(case.deployment, case.versions):
+        return Decision(effects=noted)
     if orphans := _disown(case):
         return Decision(effects=orphans)
     note = Note(reason="ReleaseFrozen", message=FROZEN, warning=True)

@@ -11,9 +11,10 @@ from tandem_controller.api.record import Attempt, HoldEnd, Originals, ReleaseRec
 from tandem_controller.api.workload import Deployment
 from tandem_controller.decide import words
 from tandem_controller.decide.classify import change_of, parts
+from tandem_controller.decide.config import withhold
 from tandem_controller.decide.history import records, verdicts
 from tandem_controller.decide.history.content import circumstances_of
-from tandem_controller.decide.hold.withheld import held, on_the_wire, release_id
+from tandem_controller.decide.hold.withheld import held, on_the_wire, rejected, release_id
 from tandem_controller.effect import Decision, Effect, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads.deployment import live_fingerprint
@@ -48,6 +49,8 @@ def begin(
         originals=originals,
         parked_at=now if parked else None,
     )
+    if due := _config_given_back(snapshot, known, record, attempt):
+        return due
     message = words.about(record, change)
     return Decision(
         effects=(
@@ -56,6 +59,16 @@ def begin(
         ),
         notes=(Note(reason="ReleaseStarted", message=message),),
     )
+
+
+def _config_given_back(
+    snapshot: Snapshot, known: tuple[ReleaseRecord, ...], record: ReleaseRecord, attempt: Attempt
+) -> Decision | None:
+    """Give config back that was kept from its owner for a rejection which this attempt ends."""
+    attempts = (*record.status.attempts, attempt)
+    begun = replace(record, status=replace(record.status, attempts=attempts))
+    after = (begun if r is record else r for r in known)
+    return withhold.given_back(snapshot, record.spec.template, known, rejected(after))
 
 
 def _of_its_platform(

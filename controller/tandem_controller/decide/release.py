@@ -25,10 +25,11 @@ from tandem_controller.decide import (
 from tandem_controller.decide.approval import annotation, release_approval
 from tandem_controller.decide.blocking import blocked
 from tandem_controller.decide.case import Case
+from tandem_controller.decide.config import withhold
 from tandem_controller.decide.ending import complete, park, roll_back
 from tandem_controller.decide.history import records
 from tandem_controller.decide.hold import enforce, manifest, wishes
-from tandem_controller.decide.hold.withheld import accepted, rejection_of
+from tandem_controller.decide.hold.withheld import accepted, rejected, rejection_of
 from tandem_controller.decide.position import move, position, progressing
 from tandem_controller.decide.rest import disabled, healthy, not_found
 from tandem_controller.decide.status import PAUSED_REASON, told_paused
@@ -240,6 +241,10 @@ def _turned(case: Case) -> Decision | None:
         return None
     if let_loose and position(case).index == 0:
         return None
+    known = records.of_workload(case.snapshot)
+    template = case.release.spec.template
+    if due := withhold.given_back(case.snapshot, template, known, rejected(known)):
+        return due
     parked = case.progress.new > 0 or case.progress.other > 0
     return Decision(effects=(records.restart(case.release, case.now, parked=parked),))
 

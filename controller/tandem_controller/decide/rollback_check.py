@@ -64,11 +64,16 @@ def moved_tags(case: Case) -> tuple[Note, ...]:
     )
 
 
-def before_stating(snapshot: Snapshot, target: ReleaseRecord, now: datetime) -> Decision | None:
-    """Do the same for an earlier record that is to be released again, while nothing is."""
+def before_stating(
+    snapshot: Snapshot, target: ReleaseRecord, left: ReleaseRecord, now: datetime
+) -> Decision | None:
+    """Do the same for an earlier record that is to be released again, while nothing is.
+
+    `left` is the version that is gone back from.
+    """
     if looks := restore.looks(snapshot, target):
         return Decision(looks=looks)
-    found = restore.findings(snapshot, target, put_back=True)
+    found = restore.findings(snapshot, target, instead_of=left)
     if found.effects:
         return Decision(effects=found.effects, notes=found.notes)
     if found.problems:
@@ -80,7 +85,8 @@ def _findings(case: Case) -> restore.Findings:
     """Content is put back only where the owner of the workload did not ask for the rollback."""
     verdict = case.attempt.rejection
     by_owner = verdict is not None and verdict.cause in (words.STATED_AGAIN, words.BUSINESS_BACK)
-    return restore.findings(case.snapshot, case.stable, put_back=not by_owner)
+    left = None if by_owner else case.release
+    return restore.findings(case.snapshot, case.stable, instead_of=left)
 
 
 def _stopped(case: Case, problems: tuple[str, ...]) -> Decision:

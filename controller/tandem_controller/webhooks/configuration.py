@@ -20,7 +20,7 @@ from tandem_controller.api.guard import GROUP, not_written_by
 from tandem_controller.api.rollout import GROUP as ROLLOUT_GROUP
 from tandem_controller.api.watched import selector
 from tandem_controller.decide.admission.disabling import ADDON, ADDON_NAMESPACE
-from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING
+from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING, WITHHELD_CONFIG
 
 NAME = "tandem"
 TIMEOUT_SECONDS = 5
@@ -33,6 +33,7 @@ APPLICATIONS_PATH = "/validate-applications"
 DISABLING_PATH = "/validate-disabling"
 DISABLING = "disable-addon"
 """What the names of the webhooks of the addon's end start with."""
+CONFIG_PATH = "/mutate-config"
 CONVERT_PATH = "/convert"
 
 
@@ -77,6 +78,8 @@ def mutating_configuration(endpoint: Endpoint, writers: Collection[str]) -> dict
         | {"matchConditions": [not_ours]},
         _webhook("status", endpoint.client_config(STATUS_PATH), _rule("rollouts/status"))
         | {"matchConditions": [not_ours]},
+        _webhook("config", endpoint.client_config(CONFIG_PATH), _CONFIG_RULE)
+        | {"matchConditions": [not_ours], "objectSelector": _MARKED},
     ]
     return _configuration("MutatingWebhookConfiguration", webhooks)
 
@@ -153,6 +156,17 @@ _WORKLOAD_CONDITIONS = [
     },
 ]
 """Evaluated in the API server: without them every update of every Deployment would call us."""
+
+
+_CONFIG_RULE = {
+    "apiGroups": [""],
+    "apiVersions": ["v1"],
+    "operations": ["UPDATE"],
+    "resources": ["configmaps", "secrets"],
+    "scope": "Namespaced",
+}
+_MARKED = {"matchExpressions": [{"key": WITHHELD_CONFIG, "operator": "Exists"}]}
+"""The old object counts, too, so that nobody gets past it by dropping the label."""
 
 
 def _rule(resource: str, operations: Sequence[str] = ("UPDATE",)) -> dict[str, Any]:

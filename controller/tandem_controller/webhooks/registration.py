@@ -8,7 +8,14 @@ import msgspec
 
 from tandem_controller.api.crd import ROLLOUT_CRD, crds, with_conversion
 from tandem_controller.api.watched import webhooks_within
-from tandem_controller.install import CRD, apply, guard_resource, owned
+from tandem_controller.install import (
+    CRD,
+    apply,
+    guard_resource,
+    owned,
+    remove,
+    remove_policies,
+)
 from tandem_controller.kube.client import Client
 from tandem_controller.webhooks.addon import owners
 from tandem_controller.webhooks.configuration import (
@@ -49,3 +56,11 @@ async def register(
     ):
         mine = owned(webhooks_within(body, namespaces, everywhere=DISABLING), by)
         await apply(client, guard_resource(mine), mine)
+
+
+async def step_aside(client: Client) -> None:
+    """Take webhook configurations and policies away: they would be in another controller's way."""
+    nowhere = Endpoint(ca_bundle=b"")
+    for body in (validating_configuration(nowhere, ()), mutating_configuration(nowhere, ())):
+        await remove(client, guard_resource(body), body["metadata"]["name"])
+    await remove_policies(client)

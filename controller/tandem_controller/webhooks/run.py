@@ -21,13 +21,13 @@ from tandem_controller.install import CRD, install_policies
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.errors import ApiError
 from tandem_controller.kube.wait import StillNotSo, wait_for
-from tandem_controller.standby import until_alone
+from tandem_controller.standby import OtherControllerError, until_alone, until_joined
 from tandem_controller.webhooks.addon import is_retired, needs_registration, owners, say_farewell
 from tandem_controller.webhooks.cache import ReleaseCache
 from tandem_controller.webhooks.certificates import Bundle, next_look
 from tandem_controller.webhooks.configuration import Endpoint
 from tandem_controller.webhooks.keeper import CertificateKeeper, IncompleteSecretError
-from tandem_controller.webhooks.registration import own_user, register
+from tandem_controller.webhooks.registration import own_user, register, step_aside
 from tandem_controller.webhooks.server import DRAIN_SECONDS, WebhookServer
 
 LONGEST_LOOK_SECONDS = 3600.0
@@ -89,7 +89,11 @@ class WebhookSettings:
 
 
 async def run_webhook(settings: WebhookSettings, stopping: asyncio.Event) -> None:
-    """Serve admission and conversion until `stopping` is set, then drain."""
+    """Serve admission and conversion until `stopping` is set, then drain.
+
+    Raises:
+        OtherControllerError: when another controller of the Rollout API was started.
+    """
     client = await Client.connect(
         kubeconfig=settings.kubeconfig, context=settings.context, user_agent="tandem-webhook"
     )
@@ -136,15 +140,31 @@ class _Process:
             self._client, writers, by, self._settings.watch_namespaces
         )
         log.info("Admission policies are installed.", mutating=mutating or "not served")
+        try:
+            await self._serve(server, writers, stopping)
+        except* OtherControllerError as joined:
+            await server.stop(drain_seconds=0)
+            raise joined.exceptions[0] from None
+
+    async def _serve(
+        self, server: WebhookServer, writers: frozenset[str], stopping: asyncio.Event
+    ) -> None:
         async with asyncio.TaskGroup() as tasks:
             running = [
                 *(tasks.create_task(r.run()) for r in self._cache.reflectors),
                 tasks.create_task(self._keep(server, writers)),
+                tasks.create_task(self._step_aside()),
             ]
             await stopping.wait()
             await server.stop(drain_seconds=self._settings.drain_seconds)
             for task in running:
                 task.cancel()
+
+    async def _step_aside(self) -> None:
+        """End when another controller is started, and leave nothing in its way."""
+        await until_joined(self._client)
+        await step_aside(self._client)
+        raise OtherControllerError("another controller of the Rollout API was started")
 
     async def _is_alone(self, stopping: asyncio.Event) -> bool:
         """Wait until no other controller is alive; False when this process is to end first.

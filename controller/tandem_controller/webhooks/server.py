@@ -27,6 +27,7 @@ from tandem_controller.decide.admission.application import (
     admit_application,
     nothing_proven,
 )
+from tandem_controller.decide.admission.config import admit_config, marked_for
 from tandem_controller.decide.admission.disabling import admit_disabling, has_break_glass
 from tandem_controller.decide.admission.review import (
     AdmissionRequest,
@@ -42,6 +43,7 @@ from tandem_controller.kube.errors import ApiError
 from tandem_controller.webhooks.certificates import Bundle
 from tandem_controller.webhooks.configuration import (
     APPLICATIONS_PATH,
+    CONFIG_PATH,
     CONVERT_PATH,
     DISABLING_PATH,
     ROLLOUTS_MUTATE_PATH,
@@ -148,6 +150,7 @@ class WebhookServer:
             ROLLOUTS_MUTATE_PATH: self._rollout_mutated,
             ROLLOUTS_PATH: self._rollout,
             STATUS_PATH: self._status,
+            CONFIG_PATH: self._config,
             APPLICATIONS_PATH: self._application,
             DISABLING_PATH: self._disabling,
         }
@@ -191,6 +194,19 @@ class WebhookServer:
 
     async def _status(self, review: AdmissionRequest) -> Verdict:
         return admit_status(review, self.writers)
+
+    async def _config(self, review: AdmissionRequest) -> Verdict:
+        named = marked_for(review.old)
+        return admit_config(review, self._known(review.namespace, named), self.writers)
+
+    def _known(self, namespace: str, name: str) -> Guarded | None:
+        """Return what the cache knows of a Rollout."""
+        for rollout in self.lookup.rollouts_in(namespace):
+            if rollout.metadata.name == name:
+                workload = rollout.spec.workload_ref
+                guarded = self.lookup.guarded(namespace, workload.kind, workload.name)
+                return next((each for each in guarded if each.rollout.metadata.name == name), None)
+        return None
 
     async def _application(self, review: AdmissionRequest) -> Verdict:
         return admit_application(review, self.checkpoint, self.proven)

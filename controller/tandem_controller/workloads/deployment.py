@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH, template_fingerprint
+from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH, canonical, template_fingerprint
 from tandem_controller.api.workload import Deployment, ReplicaSet
 from tandem_controller.effect import Effect, Kind, patch_of
-from tandem_controller.keys import IN_PROGRESSING
+from tandem_controller.keys import FROZEN, IN_PROGRESSING
 from tandem_controller.mergepatch import merge_diff
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads.pods import ReadyCount, count_ready
@@ -34,7 +34,33 @@ def problem(snapshot: Snapshot) -> str | None:
 
 
 def original(deployment: Deployment) -> dict[str, Any]:
-    """Return the fields of a Deployment that a release changes."""
+    """Return the user's fields that a release changes: of a frozen one, as they were before."""
+    return frozen_fields(deployment) or _stated(deployment)
+
+
+def frozen_fields(deployment: Deployment) -> dict[str, Any]:
+    """Return the user's fields that were noted when a release was frozen; empty without."""
+    annotations = deployment.metadata.annotations
+    if IN_PROGRESSING not in annotations:
+        return {}
+    try:
+        noted = msgspec.json.decode(annotations.get(FROZEN, ""), type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return {}
+    whole = all(key in noted for key in ORIGINAL_FIELDS)
+    return {key: noted[key] for key in ORIGINAL_FIELDS} if whole else {}
+
+
+def note_frozen(deployment: Deployment, versions: Versions) -> tuple[Effect, ...]:
+    """Return the patch that notes the user's fields where a frozen Deployment has others."""
+    fields = {key: versions.originals[key] for key in ORIGINAL_FIELDS}
+    if _stated(deployment) == fields or frozen_fields(deployment) == fields:
+        return ()
+    body = {"metadata": {"annotations": {FROZEN: canonical(fields).decode()}}}
+    return (patch_of(Kind.DEPLOYMENT, deployment.metadata, body),)
+
+
+def _stated(deployment: Deployment) -> dict[str, Any]:
     spec = deployment.spec
     return {
         "strategy": strategy_of(deployment),
@@ -56,7 +82,7 @@ def strategy_of(deployment: Deployment) -> dict[str, Any]:
 def current_spec(deployment: Deployment) -> dict[str, Any]:
     """Return the part of a Deployment's spec that Tandem may write."""
     return {
-        **original(deployment),
+        **_stated(deployment),
         "paused": deployment.spec.paused,
         "template": deployment.spec.template,
     }
@@ -79,6 +105,8 @@ def patch(
     mark = None if in_progressing is None else take_over_mark(in_progressing)
     if deployment.metadata.annotations.get(IN_PROGRESSING) != mark:
         body["metadata"] = {"annotations": {IN_PROGRESSING: mark}}
+    if mark is None and FROZEN in deployment.metadata.annotations:
+        body["metadata"] = {"annotations": {IN_PROGRESSING: None, FROZEN: None}}
     if not body:
         return ()
     meta = deployment.metadata

@@ -73,7 +73,7 @@ def admit_workload(
         return _admitted_as_stored(request, found)
     if IN_PROGRESSING in _annotations(request.old):
         return _resumed(request) or _hold(request)
-    rollout = next((each.rollout for each in known if _takes_over(each.rollout)), None)
+    rollout = next((each.rollout for each in known if takes_over(each.rollout)), None)
     return _take_over(request, rollout) if rollout and _starts_release(request) else ALLOWED
 
 
@@ -83,7 +83,7 @@ def _withheld(request: AdmissionRequest, known: Guarded) -> ReleaseRecord | None
     Where the stored template is withheld itself, it came while no webhook answered; it stays
     paused until the controller has put the one in force back.
     """
-    if not (_takes_over(known.rollout) and _template_changed(request)):
+    if not (takes_over(known.rollout) and _template_changed(request)):
         return None
     records = _of_workload(request, known.records)
     stable = stable_record(records)
@@ -131,7 +131,7 @@ def marker(rollout: str) -> str:
     return canonical({"rolloutName": rollout}).decode()
 
 
-def _takes_over(rollout: Rollout) -> bool:
+def takes_over(rollout: Rollout) -> bool:
     """Whether a Rollout releases at all (upstream's conditions)."""
     strategy = rollout.spec.strategy
     steps = strategy.canary.steps if strategy.canary else ()

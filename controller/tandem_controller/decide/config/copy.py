@@ -68,6 +68,23 @@ def copies(
     )
 
 
+def look_of(kind: Kind, obj: ConfigObject) -> Look:
+    """Return how to see the copy of an object with the content that it has."""
+    return Look(kind=kind, name=copy_name(obj.metadata.name, obj.fingerprint))
+
+
+def kept(
+    snapshot: Snapshot, record: ReleaseRecord, kind: Kind, obj: ConfigObject
+) -> tuple[tuple[Effect, ...], str]:
+    """Return the effects by which a record owns a copy of an object, and the copy's name.
+
+    The name is empty where something of somebody else has it.
+    """
+    if not _copied(snapshot, kind, obj):
+        return (), ""
+    return _kept(snapshot, record, kind, obj), look_of(kind, obj).name
+
+
 def rendered(snapshot: Snapshot, obj: ConfigObject) -> bool:
     """Whether the workload's Application renders an object (KubeVela's label)."""
     if snapshot.workload is None:
@@ -103,27 +120,27 @@ def _with_copy(plain: ConfigEvidence, obj: ConfigObject) -> ConfigEvidence:
         name=plain.name,
         fingerprint=plain.fingerprint,
         copy=copy_name(plain.name, plain.fingerprint),
-        labels=obj.metadata.labels,
+        labels=_without_mark(obj.metadata.labels),
         owner_references=obj.metadata.owner_references,
     )
+
+
+def _without_mark(labels: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in labels.items() if key != keys.WITHHELD_CONFIG}
 
 
 def _copied(snapshot: Snapshot, kind: Kind, obj: ConfigObject) -> bool:
     """Whether there is a copy, or will be: nothing of somebody else has its name."""
     if not rendered(snapshot, obj):
         return False
-    have = config.seen(snapshot, _copy_of(kind, obj))
+    have = config.seen(snapshot, look_of(kind, obj))
     return have is None or is_copy(snapshot, have, obj.fingerprint)
-
-
-def _copy_of(kind: Kind, obj: ConfigObject) -> Look:
-    return Look(kind=kind, name=copy_name(obj.metadata.name, obj.fingerprint))
 
 
 def _kept(
     snapshot: Snapshot, record: ReleaseRecord, kind: Kind, obj: ConfigObject
 ) -> tuple[Effect, ...]:
-    have = config.seen(snapshot, _copy_of(kind, obj))
+    have = config.seen(snapshot, look_of(kind, obj))
     if have is None:
         return (_create(snapshot, record, kind, obj),)
     owners = have.metadata.owner_references
@@ -142,7 +159,7 @@ def _create(snapshot: Snapshot, record: ReleaseRecord, kind: Kind, obj: ConfigOb
             "apiVersion": "v1",
             "kind": kind.value,
             "metadata": {
-                "name": _copy_of(kind, obj).name,
+                "name": look_of(kind, obj).name,
                 "namespace": snapshot.rollout.metadata.namespace,
                 "labels": {keys.OWNER: snapshot.rollout.metadata.name},
                 "ownerReferences": [_owner(record)],

@@ -19,9 +19,9 @@ from tandem_controller.api.meta import OwnerReference
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.decide.config import copy as config_copy
 from tandem_controller.decide.config import needs as config
+from tandem_controller.decide.config import withhold
 from tandem_controller.decide.config.needs import Reference
-from tandem_controller.effect import Create, Effect, Kind, Look, Note, Patch, patch_of
-from tandem_controller.mergepatch import merge_diff
+from tandem_controller.effect import Create, Effect, Kind, Look, Note
 from tandem_controller.snapshot import Snapshot
 
 RESTORED = "ConfigRestored"
@@ -75,18 +75,25 @@ def looks(snapshot: Snapshot, record: ReleaseRecord) -> tuple[Look, ...]:
     recorded = _recorded(record)
     named = config.by_object(config.references(record.spec.template))
     copies = (Look(kind=k.kind, name=recorded[k].copy) for k in named if _has_copy(recorded, k))
-    return config.unseen(snapshot, (*named, *copies))
+    if missing := config.unseen(snapshot, (*named, *copies)):
+        return missing
+    replaced = (e for e in _objects(snapshot, record) if e.copy and e.differs and e.live)
+    newer = (config_copy.look_of(e.look.kind, e.live) for e in replaced if e.live)
+    return config.unseen(snapshot, newer)
 
 
-def findings(snapshot: Snapshot, record: ReleaseRecord, *, put_back: bool) -> Findings:
+def findings(
+    snapshot: Snapshot, record: ReleaseRecord, *, instead_of: ReleaseRecord | None
+) -> Findings:
     """Judge the config of a recorded version; all of it has been seen.
 
-    `put_back` is whether the recorded content may replace another one.
+    The recorded content replaces that of the version `instead_of`, whose owner is kept from
+    stating it again; no content is replaced where that is None.
     """
     objects = tuple(_objects(snapshot, record))
-    writes = [w for each in objects if (w := _write(snapshot, each, put_back=put_back))]
+    writes = [w for each in objects if (w := _write(snapshot, each, instead_of))]
     return Findings(
-        effects=tuple(effect for effect, _ in writes),
+        effects=tuple(effect for effects, _ in writes for effect in effects),
         notes=tuple(note for _, note in writes),
         problems=tuple(p for each in objects if (p := _problem(each, record))),
         warnings=tuple(told for each in objects if (told := _warning(each, record))),
@@ -127,19 +134,22 @@ def _copy(snapshot: Snapshot, look: Look, known: ConfigEvidence) -> ConfigObject
     return found if sound else None
 
 
-def _write(snapshot: Snapshot, each: _Object, *, put_back: bool) -> tuple[Effect, Note] | None:
+def _write(
+    snapshot: Snapshot, each: _Object, instead_of: ReleaseRecord | None
+) -> tuple[tuple[Effect, ...], Note] | None:
     if each.copy is None:
         return None
     if each.gone:
         message = f"{each} was gone; it is created again from its copy {each.recorded.copy!r}"
-        return _create(snapshot, each, each.copy), Note(reason=RESTORED, message=message)
-    if put_back and each.differs and each.live and not each.live.immutable:
+        return (_create(snapshot, each, each.copy),), Note(reason=RESTORED, message=message)
+    if instead_of and each.differs and each.live and not each.live.immutable:
         message = (
             f"{each} holds another content than the old version ran with; the old content is "
             f"put back from its copy {each.recorded.copy!r}"
         )
         note = Note(reason=RESTORED, message=message, warning=True)
-        return _replace(each.look.kind, each.live, each.copy), note
+        effects = withhold.put_back(snapshot, instead_of, each.look.kind, each.live, each.copy)
+        return effects, note
     return None
 
 
@@ -204,8 +214,3 @@ def _owner(owner: OwnerReference) -> dict[str, Any]:
         "controller": owner.controller,
         "blockOwnerDeletion": owner.block_owner_deletion,
     }
-
-
-def _replace(kind: Kind, live: ConfigObject, copy: ConfigObject) -> Patch:
-    meta = live.metadata
-    return patch_of(kind, meta, merge_diff(live.content, copy.content))

@@ -206,7 +206,7 @@ def _go_back(
         named = repr(wish) if wish else "before the stable one"
         message = f"no ReleaseRecord {named} to return to; see tandem get"
         return _refuse(snapshot, keys.ROLLBACK, message)
-    if due := rollback_check.before_stating(snapshot, target, now):
+    if due := rollback_check.before_stating(snapshot, target, stable, now):
         return due
     pending = accepted(known)
     if pending is not None and pending.metadata.name == target.metadata.name:
