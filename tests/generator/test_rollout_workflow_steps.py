@@ -54,6 +54,8 @@ def release(
     revision: str = "app-v2",
     annotations: Obj | None = None,
     release_id: str = "ab12",
+    rejected: bool = False,
+    heard: str = "app-v2",
 ) -> tuple[Obj, Obj]:
     """Return Rollout and Deployment of a component in the middle of a release."""
     labels = {"app.oam.dev/appRevision": revision}
@@ -70,7 +72,15 @@ def release(
         {
             "metadata": {"labels": labels},
             "spec": {"objectRef": {"workloadRef": ref}, "strategy": {"canary": {"steps": steps}}},
-            "status": {"phase": phase, "message": "as it says", "canaryStatus": canary},
+            "status": {
+                "phase": phase,
+                "message": "as it says",
+                "canaryStatus": canary,
+                "conditions": [
+                    {"type": "Released", "status": "False", "message": heard},
+                    *([{"type": "Rejected", "status": "True"}] if rejected else []),
+                ],
+            },
         },
         {
             "metadata": {
@@ -92,6 +102,7 @@ def run(
     step: int = 1,
     clusters: tuple[str, ...] = ("",),
     void: bool = False,
+    **more: str,
 ) -> Obj:
     """Run a step for component `shop` in these clusters, as KubeVela puts it together."""
     live = {
@@ -103,7 +114,7 @@ def run(
     imports = re.search(r"^import \(.*?\n\)\n", head, re.DOTALL | re.MULTILINE)
     assert imports
     own = re.sub(r'^\t"vela/.*\n', "", imports[0], flags=re.MULTILINE)
-    parameter = {"components": ["shop"], "clusters": clusters, "step": step}
+    parameter = {"components": ["shop"], "clusters": clusters, "step": step, **more}
     text = own + ACTIONS % (encoded(live), encoded(void))
     text += f"step: {{\n{body.rstrip()}\n" + f"step: parameter: {encoded(parameter)}\n"
     decoded: Obj = msgspec.json.decode(cue.export(text, "step"))
@@ -188,10 +199,8 @@ def test_what_has_passed_the_step_is_not_asked_for(
 @pytest.mark.parametrize(
     "found",
     [
-        release(state="StepUpgrade", release_id="rollback-ab12"),
-        release(
-            3, "Completed", phase="Healthy", annotations={"tandem.oam.dev/rejected": "shop-ab12"}
-        ),
+        release(state="StepUpgrade", release_id="rollback-ab12", rejected=True),
+        release(3, "Completed", phase="Healthy", annotations={}, rejected=True),
     ],
 )
 def test_what_is_rolled_back_fails_both_steps(
@@ -199,6 +208,24 @@ def test_what_is_rolled_back_fails_both_steps(
 ) -> None:
     for name in ("rollout-approve", "rollout-step"):
         assert run(made[name], found)["fail"]["$params"]["message"] == "shop: as it says"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        release(state="StepUpgrade", release_id="rollback-ab12"),
+        release(3, "Completed", release_id="rollback-ab12"),
+        release(3, "Completed", phase="Healthy", annotations={}, rejected=True, heard="app-v1"),
+        release(3, "Completed", phase="Healthy", annotations={}, heard="app-v1"),
+    ],
+)
+def test_a_way_back_that_this_revision_states_is_waited_for(
+    made: Mapping[str, Definition], found: tuple[Obj, Obj]
+) -> None:
+    for name in ("rollout-approve", "rollout-step"):
+        done = run(made[name], found)
+        assert "fail" not in done
+        assert not goes_on(done)
 
 
 def test_it_asks_once_for_all_clusters_when_all_are_there(approve: Definition) -> None:
@@ -209,6 +236,20 @@ def test_it_asks_once_for_all_clusters_when_all_are_there(approve: Definition) -
     assert asks(done) == ["approve_step_1_of_shop.eu_ab12_and_shop.us_ab12"]
     places = [a["$params"]["cluster"] for a in done["approvals"].values()]
     assert places == ["eu", "us"]
+
+
+def test_an_approval_of_the_rollout_itself_is_waited_for_without_a_question(
+    approve: Definition,
+) -> None:
+    done = run(approve, release(), clusters=("eu",), answer="rollout")
+    assert asks(done) == []
+    assert done["approvals"] == {}
+    assert done["passed"]["$params"] == {
+        "continue": False,
+        "message": "step 1 waits for an approval by somebody who may approve the Rollout: "
+        "tandem approve shop --step 1 in cluster eu",
+    }
+    assert goes_on(run(approve, release(2), answer="rollout"))
 
 
 def test_without_the_rollout_it_waits(approve: Definition) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tandem_controller.effect import Kind
-from tests.cluster.bed import Bed
+from tests.cluster.bed import Bed, Obj
+from tests.kubevela.bed import phase
 from tests.kubevela.clusters import EDGE, Beds, Clusters, beds, two_clusters
 from tests.kubevela.programs import KubeVelaMissingError, Programs, cluster_gateway
 from tests.kubevela.topology import (
@@ -92,6 +93,63 @@ async def test_what_waits_in_one_cluster_is_not_approved_by_the_answer_for_anoth
     assert await given(hub) == []
     assert await given(edge) == [(1, "Used")]
     assert await hub.sizes("shop") == {"shop:v1": 3, "shop:v2": 1}
+
+
+async def test_the_old_application_takes_both_clusters_back_one_after_the_other(
+    both: Beds,
+) -> None:
+    hub, edge = both.hub, both.edge
+    before = await far_in_mid_release(both)
+    hub.up(place_after_place("shop:v1", *PLACES, version="c"))
+    for number in (1, 2):
+        await until_asked(hub, f"near-{number}")
+        assert standing(await edge.get(Kind.ROLLOUT, "shop")) == STEP_ONE
+        hub.vela("workflow", "resume", "shop")
+
+    # In the second cluster it is the way back of a release in progress: nobody is asked.
+    await hub.until_running()
+    assert await pods_of(both) == before
+    assert await given(edge) == []
+
+
+async def test_a_workflow_rollback_ends_what_runs_at_once_and_waits_where_a_release_had_ended(
+    both: Beds,
+) -> None:
+    hub, edge = both.hub, both.edge
+    before = await far_in_mid_release(both)
+    hub.vela("workflow", "suspend", "shop")
+    hub.vela("workflow", "rollback", "shop")
+    await edge.until_phase("shop", "Healthy")
+    assert await edge.sizes("shop") == {"shop:v1": 4}
+
+    for number in (1, 2):
+        await hub.until_paused("shop", number)
+        assert phase(await hub.application()) == "running"
+        await hub.approve("shop")
+    await hub.until_phase("shop", "Healthy")
+    assert await pods_of(both) == before
+
+
+async def far_in_mid_release(both: Beds) -> list[Obj]:
+    """Bring v2 to the end in the first cluster and to its first step in the second.
+
+    Returns the pod templates and strategies of before.
+    """
+    hub = both.hub
+    hub.up(place_after_place("shop:v1", *PLACES, version="a"))
+    await hub.until_running()
+    before = await pods_of(both)
+    hub.up(place_after_place("shop:v2", *PLACES, version="b"))
+    for number in (1, 2):
+        await until_asked(hub, f"near-{number}")
+        hub.vela("workflow", "resume", "shop")
+    await until_asked(hub, "far-1")
+    return before
+
+
+async def pods_of(both: Beds) -> list[Obj]:
+    """Return what the Deployments of both clusters state."""
+    return [(await bed.get(Kind.DEPLOYMENT, "shop"))["spec"] for bed in (both.hub, both.edge)]
 
 
 async def given(bed: Bed) -> list[tuple[int, str]]:

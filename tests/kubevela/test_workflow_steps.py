@@ -82,6 +82,22 @@ async def test_a_release_that_is_rolled_back_fails_the_step_with_the_reason(bed:
     await bed.until_phase("shop", "Healthy")
     assert await bed.sizes("shop") == {"shop:v1": 4}
 
+    # What the status said of the rejected version is no answer to the Application without it.
+    bed.up(released_by_workflow("shop:v1"))
+    await bed.until_running()
+
+
+async def test_the_old_application_goes_back_and_nobody_is_asked(bed: VelaBed) -> None:
+    bed.up(released_by_workflow("shop:v1"))
+    await bed.until_running()
+    bed.up(released_by_workflow("shop:v2"))
+    await until_suspended(bed, "approve-1")
+
+    bed.up(released_by_workflow("shop:v1"))
+    await bed.until_running()
+    assert await bed.sizes("shop") == {"shop:v1": 4}
+    assert await bed.items(Kind.RELEASE_APPROVAL) == []
+
 
 async def test_rollout_step_approves_what_lies_before_and_stops_there(bed: VelaBed) -> None:
     to_two = {"components": ["shop"], "step": 2}
