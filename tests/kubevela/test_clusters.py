@@ -58,7 +58,7 @@ async def test_each_resume_approves_one_step_in_the_cluster_that_was_named(both:
         assert steps(asked)["deploy-near"] == "running"
         assert "deploy-far" not in steps(asked)
         assert await given(edge) == []
-        hub.vela("workflow", "resume", "shop")
+        hub.resume()
     for number in (1, 2):
         asked = await until_asked(hub, f"far-{number}")
         assert steps(asked)["deploy-near"] == "succeeded"
@@ -67,7 +67,7 @@ async def test_each_resume_approves_one_step_in_the_cluster_that_was_named(both:
         assert await edge.sizes("shop") == {"shop:v1": 4 - number, "shop:v2": number}
         assert await hub.sizes("shop") == {"shop:v2": 4}
         assert message(asked, f"far-{number}") == await question(edge, number)
-        hub.vela("workflow", "resume", "shop")
+        hub.resume()
 
     await hub.until_running()
     await edge.until_phase("shop", "Healthy")
@@ -87,7 +87,7 @@ async def test_what_waits_in_one_cluster_is_not_approved_by_the_answer_for_anoth
     await until_asked(hub, "far-1")
     await hub.until_paused("shop", 1)
 
-    hub.vela("workflow", "resume", "shop")
+    hub.resume()
     await edge.until_paused("shop", 2)
     assert standing(await hub.get(Kind.ROLLOUT, "shop")) == STEP_ONE
     assert await given(hub) == []
@@ -104,7 +104,7 @@ async def test_the_old_application_takes_both_clusters_back_one_after_the_other(
     for number in (1, 2):
         await until_asked(hub, f"near-{number}")
         assert standing(await edge.get(Kind.ROLLOUT, "shop")) == STEP_ONE
-        hub.vela("workflow", "resume", "shop")
+        hub.resume()
 
     # In the second cluster it is the way back of a release in progress: nobody is asked.
     await hub.until_running()
@@ -142,7 +142,7 @@ async def far_in_mid_release(both: Beds) -> list[Obj]:
     hub.up(place_after_place("shop:v2", *PLACES, version="b"))
     for number in (1, 2):
         await until_asked(hub, f"near-{number}")
-        hub.vela("workflow", "resume", "shop")
+        hub.resume()
     await until_asked(hub, "far-1")
     return before
 

@@ -38,7 +38,7 @@ async def test_a_deploy_waits_until_the_release_there_has_ended_and_the_next_beg
         assert steps(asked)["deploy-first"] == "running"
         assert "deploy-second" not in steps(asked)
         assert await second.get(Kind.DEPLOYMENT, "shop") == before
-        bed.vela("workflow", "resume", "shop")
+        bed.resume()
 
     for number in (1, 2):
         asked = await until_asked(bed, f"second-{number}")
@@ -48,7 +48,7 @@ async def test_a_deploy_waits_until_the_release_there_has_ended_and_the_next_beg
         revision = (await second.get(Kind.ROLLOUT, "shop"))["status"]["canaryStatus"]
         question = f"approve_step_{number}_of_shop.local_{revision['canaryRevision']}"
         assert message(asked, f"second-{number}") == f"Suspended by field {question}"
-        bed.vela("workflow", "resume", "shop")
+        bed.resume()
     await bed.until_running()
     await second.until_phase("shop", "Healthy")
     assert await second.sizes("shop") == {"shop:v2": 4}

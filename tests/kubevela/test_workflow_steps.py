@@ -25,7 +25,7 @@ async def test_one_resume_approves_exactly_the_step_that_the_workflow_asks_for(
     assert first["message"] == f"Suspended by field approve_step_1_of_shop_{revision}"
     assert await bed.sizes("shop") == {"shop:v1": 3, "shop:v2": 1}
 
-    bed.vela("workflow", "resume", "shop")
+    bed.resume()
     await until_suspended(bed, "approve-2")
     assert await bed.sizes("shop") == {"shop:v1": 2, "shop:v2": 2}
     approvals = await bed.items(Kind.RELEASE_APPROVAL)
@@ -33,7 +33,7 @@ async def test_one_resume_approves_exactly_the_step_that_the_workflow_asks_for(
         (a["spec"]["step"], a["spec"]["revision"], a["status"]["phase"]) for a in approvals
     ] == [(1, revision, "Used")]
 
-    bed.vela("workflow", "resume", "shop")
+    bed.resume()
     await bed.until_phase("shop", "Healthy")
     await bed.until_running()
     assert await bed.sizes("shop") == {"shop:v2": 4}
@@ -58,7 +58,7 @@ async def test_a_resume_that_meets_another_revision_approves_nothing(bed: VelaBe
         ),
     )
     if suspended(await bed.application()):
-        bed.vela("workflow", "resume", "shop")
+        bed.resume()
     now = (await standing(bed))["canaryRevision"]
     question = f"Suspended by field approve_step_1_of_shop_{now}"
     await bed.until_application(lambda o: step(o, "approve-1").get("message") == question)
