@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import yaml
 
-from devcluster import tools
+from devcluster import credentials, tools
 from devcluster.layout import Layout
 from devcluster.options import Options
 from devcluster.ports import FreePorts
@@ -95,6 +95,14 @@ def api_server(layout: Layout, ports: Ports, options: Options) -> Command:
             f"--service-account-signing-key-file={pki / 'sa.key'}",
             # There is no kube-proxy: webhooks behind a Service are called at their endpoints.
             "--enable-aggregator-routing=true",
+            # API servers behind this one believe it who asks, by its certificate.
+            f"--requestheader-client-ca-file={layout.ca_file}",
+            f"--requestheader-allowed-names={credentials.PROXY}",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            f"--proxy-client-cert-file={pki / 'front-proxy.crt'}",
+            f"--proxy-client-key-file={pki / 'front-proxy.key'}",
             # On by default from Kubernetes 1.36.
             "--feature-gates=MutatingAdmissionPolicy=true",
             "--runtime-config=admissionregistration.k8s.io/v1beta1=true",

@@ -18,6 +18,9 @@ from devcluster.options import MASTERS
 COMPONENTS = ("kube-controller-manager", "kube-scheduler", "kwok", "kubelet", "traefik")
 """Users of the cluster's own programs: a name each, so that the audit log tells who asked."""
 
+PROXY = "front-proxy-client"
+"""Whose certificate the API server shows to an API server behind it, with its user's name."""
+
 _NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 _LIFETIME = dt.timedelta(days=365)
 
@@ -39,6 +42,10 @@ def create(layout: Layout, users: Iterable[str], addresses: Iterable[str], serve
     client = _certificate("kube-apiserver", client_key, (ca, ca_key), ())
     (layout.pki / "kubelet-client.crt").write_bytes(_pem(client))
     _write_key(layout.pki / "kubelet-client.key", client_key)
+    proxy_key = ec.generate_private_key(ec.SECP256R1())
+    proxy = _certificate(PROXY, proxy_key, (ca, ca_key), ())
+    (layout.pki / "front-proxy.crt").write_bytes(_pem(proxy))
+    _write_key(layout.pki / "front-proxy.key", proxy_key)
     # Service account tokens: the API server signs with RSA or ECDSA; RSA is what clients expect.
     _write_key(layout.pki / "sa.key", rsa.generate_private_key(65537, 2048))
     tokens = {user: secrets.token_hex(16) for user in ("admin", *users, *COMPONENTS)}

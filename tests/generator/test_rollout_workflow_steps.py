@@ -54,6 +54,8 @@ def release(
     revision: str = "app-v2",
     annotations: Obj | None = None,
     release_id: str = "ab12",
+    rejected: bool = False,
+    heard: str = "app-v2",
 ) -> tuple[Obj, Obj]:
     """Return Rollout and Deployment of a component in the middle of a release."""
     labels = {"app.oam.dev/appRevision": revision}
@@ -70,7 +72,15 @@ def release(
         {
             "metadata": {"labels": labels},
             "spec": {"objectRef": {"workloadRef": ref}, "strategy": {"canary": {"steps": steps}}},
-            "status": {"phase": phase, "message": "as it says", "canaryStatus": canary},
+            "status": {
+                "phase": phase,
+                "message": "as it says",
+                "canaryStatus": canary,
+                "conditions": [
+                    {"type": "Released", "status": "False", "message": heard},
+                    *([{"type": "Rejected", "status": "True"}] if rejected else []),
+                ],
+            },
         },
         {
             "metadata": {
@@ -92,6 +102,8 @@ def run(
     step: int = 1,
     clusters: tuple[str, ...] = ("",),
     void: bool = False,
+    told: Obj | None = None,
+    **more: str,
 ) -> Obj:
     """Run a step for component `shop` in these clusters, as KubeVela puts it together."""
     live = {
@@ -99,15 +111,28 @@ def run(
         for cluster, objects in zip(clusters, found, strict=False)
         for kind, obj in zip(("Rollout", "Deployment"), objects, strict=True)
     }
+    live["/Application/app"] = application(told or {})
     head, _, body = definition.text.partition("\ntemplate: {\n")
     imports = re.search(r"^import \(.*?\n\)\n", head, re.DOTALL | re.MULTILINE)
     assert imports
     own = re.sub(r'^\t"vela/.*\n', "", imports[0], flags=re.MULTILINE)
-    parameter = {"components": ["shop"], "clusters": clusters, "step": step}
+    parameter = {"components": ["shop"], "clusters": clusters, "step": step, **more}
     text = own + ACTIONS % (encoded(live), encoded(void))
     text += f"step: {{\n{body.rstrip()}\n" + f"step: parameter: {encoded(parameter)}\n"
     decoded: Obj = msgspec.json.decode(cue.export(text, "step"))
     return decoded
+
+
+def application(told: Obj) -> Obj:
+    """Return the Application whose workflow says this of the step."""
+    own = {"id": "s1", "phase": "running", **told}
+    other = {"id": "s0", "phase": "running", "message": RESUMED["message"]}
+    steps = [{"id": "group", "phase": "running", "subSteps": [other, own]}]
+    return {"metadata": {"resourceVersion": "7"}, "status": {"workflow": {"steps": steps}}}
+
+
+RESUMED = {"message": "Suspended by field approve_step_1_of_shop_ab12"}
+"""What `vela workflow resume` leaves of a suspension; the phase is `running` then."""
 
 
 def encoded(value: object) -> str:
@@ -115,7 +140,7 @@ def encoded(value: object) -> str:
 
 
 def asks(done: Obj) -> list[str]:
-    return list(done["question"])
+    return [name for name in done["question"] if "_asked_again_" not in name]
 
 
 def goes_on(done: Obj) -> bool:
@@ -134,11 +159,14 @@ def advance(made: Mapping[str, Definition]) -> Definition:
     return made["rollout-step"]
 
 
-def test_it_asks_for_the_step_and_the_revision_and_approves_exactly_those(
+def test_it_asks_for_the_step_and_the_revision_and_approves_exactly_those_when_resumed(
     approve: Definition,
 ) -> None:
-    done = run(approve, release())
-    assert asks(done) == ["approve_step_1_of_shop_ab12"]
+    asked = run(approve, release())
+    assert asks(asked) == ["approve_step_1_of_shop_ab12"]
+    assert asked["approvals"] == {}
+    done = run(approve, release(), told=RESUMED)
+    assert asks(done) == []
     (approval,) = done["approvals"].values()
     assert approval["$params"]["value"] == {
         "apiVersion": "tandem.oam.dev/v1alpha1",
@@ -151,6 +179,36 @@ def test_it_asks_for_the_step_and_the_revision_and_approves_exactly_those(
             "by": "workflow of Application app, step ask",
         },
     }
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param({"message": "waiting for step 1"}, id="the suspension was never written"),
+        pytest.param({**RESUMED, "phase": "suspending"}, id="nobody resumed"),
+        pytest.param({"message": "Suspended by field approve_step_1_of_shop_cd34"}, id="another"),
+        pytest.param({}, id="nothing"),
+    ],
+)
+def test_a_step_that_kubevela_takes_for_resumed_without_an_answer_asks_again(
+    approve: Definition, told: Obj
+) -> None:
+    done = run(approve, release(), told=told)
+    assert done["approvals"] == {}
+    assert list(done["question"]) == [
+        "approve_step_1_of_shop_ab12",
+        "approve_step_1_of_shop_ab12_asked_again_7",
+    ]
+
+
+def test_an_answer_to_a_question_that_was_asked_again_counts_and_goes_on_counting(
+    approve: Definition,
+) -> None:
+    again = f"{RESUMED['message']}_asked_again_7"
+    answered = run(approve, release(), told={"message": again})
+    assert list(answered["approvals"]) == ["/shop"]
+    said = answered["passed"]["$params"]["message"]
+    assert list(run(approve, release(), told={"message": said})["approvals"]) == ["/shop"]
 
 
 @pytest.mark.parametrize(
@@ -188,10 +246,8 @@ def test_what_has_passed_the_step_is_not_asked_for(
 @pytest.mark.parametrize(
     "found",
     [
-        release(state="StepUpgrade", release_id="rollback-ab12"),
-        release(
-            3, "Completed", phase="Healthy", annotations={"tandem.oam.dev/rejected": "shop-ab12"}
-        ),
+        release(state="StepUpgrade", release_id="rollback-ab12", rejected=True),
+        release(3, "Completed", phase="Healthy", annotations={}, rejected=True),
     ],
 )
 def test_what_is_rolled_back_fails_both_steps(
@@ -201,14 +257,49 @@ def test_what_is_rolled_back_fails_both_steps(
         assert run(made[name], found)["fail"]["$params"]["message"] == "shop: as it says"
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        release(state="StepUpgrade", release_id="rollback-ab12"),
+        release(3, "Completed", release_id="rollback-ab12"),
+        release(3, "Completed", phase="Healthy", annotations={}, rejected=True, heard="app-v1"),
+        release(3, "Completed", phase="Healthy", annotations={}, heard="app-v1"),
+    ],
+)
+def test_a_way_back_that_this_revision_states_is_waited_for(
+    made: Mapping[str, Definition], found: tuple[Obj, Obj]
+) -> None:
+    for name in ("rollout-approve", "rollout-step"):
+        done = run(made[name], found)
+        assert "fail" not in done
+        assert not goes_on(done)
+
+
 def test_it_asks_once_for_all_clusters_when_all_are_there(approve: Definition) -> None:
     clusters = ("eu", "us")
     early = run(approve, release(), release(state="StepUpgrade"), clusters=clusters)
     assert not early["reached"]["$params"]["continue"]
-    done = run(approve, release(), release(), clusters=clusters)
-    assert asks(done) == ["approve_step_1_of_shop.eu_ab12_and_shop.us_ab12"]
+    asked = run(approve, release(), release(), clusters=clusters)
+    (question,) = asks(asked)
+    assert question == "approve_step_1_of_shop.eu_ab12_and_shop.us_ab12"
+    told = {"message": f"Suspended by field {question}"}
+    done = run(approve, release(), release(), clusters=clusters, told=told)
     places = [a["$params"]["cluster"] for a in done["approvals"].values()]
     assert places == ["eu", "us"]
+
+
+def test_an_approval_of_the_rollout_itself_is_waited_for_without_a_question(
+    approve: Definition,
+) -> None:
+    done = run(approve, release(), clusters=("eu",), answer="rollout")
+    assert asks(done) == []
+    assert done["approvals"] == {}
+    assert done["passed"]["$params"] == {
+        "continue": False,
+        "message": "step 1 waits for an approval by somebody who may approve the Rollout: "
+        "tandem approve shop --step 1 in cluster eu",
+    }
+    assert goes_on(run(approve, release(2), answer="rollout"))
 
 
 def test_without_the_rollout_it_waits(approve: Definition) -> None:
@@ -216,7 +307,8 @@ def test_without_the_rollout_it_waits(approve: Definition) -> None:
 
 
 def test_an_approval_that_is_void_fails_the_step_with_the_reason(approve: Definition) -> None:
-    assert run(approve, release(), void=True)["refused"]["$params"]["message"] == "another one"
+    done = run(approve, release(), void=True, told=RESUMED)
+    assert done["refused"]["$params"]["message"] == "another one"
 
 
 def test_rollout_step_approves_what_waits_before_and_cuts_no_pause_short(

@@ -41,13 +41,23 @@ class VelaBed(Bed):
         """Apply an Application by `vela up`, again where a write of vela-core came between."""
         path = self._folder / f"{application['metadata']['name']}.yaml"
         path.write_text(yaml.safe_dump(application))
+        return self._repeated("up", "-f", str(path), *more)
+
+    def resume(self, name: str = "shop") -> str:
+        """Resume a workflow, again where a write of vela-core came between: nothing was written.
+
+        Only for Rollouts that a resume does not approve: that is written before.
+        """
+        return self._repeated("workflow", "resume", name)
+
+    def _repeated(self, *arguments: str) -> str:
         for _ in range(UP_TRIES - 1):
             try:
-                return self.vela("up", "-f", str(path), *more)
+                return self.vela(*arguments)
             except AssertionError as failed:
                 if CONFLICT not in str(failed):
                     raise
-        return self.vela("up", "-f", str(path), *more)
+        return self.vela(*arguments)
 
     async def application(self, name: str = "shop") -> Obj:
         """Return an Application."""

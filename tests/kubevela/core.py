@@ -99,11 +99,15 @@ class KubeVela:
         fails: bool = False,
         stdin: str | None = None,
         folder: Path | None = None,
+        kubeconfig: Path | None = None,
     ) -> str:
-        """Run `vela` as a user does, in a folder; return everything that it printed."""
+        """Run `vela` as a user does, in a folder; return everything that it printed.
+
+        The administrator runs it, or whom `kubeconfig` names.
+        """
         done = subprocess.run(
             [str(self._programs.vela), *arguments],
-            env=self._environment(),
+            env=self._environment() | ({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}),
             input=stdin,
             cwd=folder,
             capture_output=True,

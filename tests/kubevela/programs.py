@@ -58,11 +58,20 @@ class Programs:
                 yield from _documents(text)
 
 
-def _program(name: str) -> Path:
+def cluster_gateway() -> Path:
+    """Find KubeVela's cluster gateway, which only tests of several clusters need.
+
+    Raises:
+        KubeVelaMissingError: it is not there; says how to provide it.
+    """
+    return _program("cluster-gateway", of="KubeVela's cluster-gateway")
+
+
+def _program(name: str, of: str = "KubeVela") -> Path:
     found = shutil.which(name)
     if not found:
         raise KubeVelaMissingError(
-            f"`{name}` is not on the PATH: build or install KubeVela and put it there"
+            f"`{name}` is not on the PATH: build or install {of} and put it there"
         )
     return Path(found)
 

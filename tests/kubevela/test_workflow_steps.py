@@ -25,7 +25,7 @@ async def test_one_resume_approves_exactly_the_step_that_the_workflow_asks_for(
     assert first["message"] == f"Suspended by field approve_step_1_of_shop_{revision}"
     assert await bed.sizes("shop") == {"shop:v1": 3, "shop:v2": 1}
 
-    bed.vela("workflow", "resume", "shop")
+    bed.resume()
     await until_suspended(bed, "approve-2")
     assert await bed.sizes("shop") == {"shop:v1": 2, "shop:v2": 2}
     approvals = await bed.items(Kind.RELEASE_APPROVAL)
@@ -33,7 +33,7 @@ async def test_one_resume_approves_exactly_the_step_that_the_workflow_asks_for(
         (a["spec"]["step"], a["spec"]["revision"], a["status"]["phase"]) for a in approvals
     ] == [(1, revision, "Used")]
 
-    bed.vela("workflow", "resume", "shop")
+    bed.resume()
     await bed.until_phase("shop", "Healthy")
     await bed.until_running()
     assert await bed.sizes("shop") == {"shop:v2": 4}
@@ -58,7 +58,7 @@ async def test_a_resume_that_meets_another_revision_approves_nothing(bed: VelaBe
         ),
     )
     if suspended(await bed.application()):
-        bed.vela("workflow", "resume", "shop")
+        bed.resume()
     now = (await standing(bed))["canaryRevision"]
     question = f"Suspended by field approve_step_1_of_shop_{now}"
     await bed.until_application(lambda o: step(o, "approve-1").get("message") == question)
@@ -81,6 +81,22 @@ async def test_a_release_that_is_rolled_back_fails_the_step_with_the_reason(bed:
     assert await bed.items(Kind.RELEASE_APPROVAL) == []
     await bed.until_phase("shop", "Healthy")
     assert await bed.sizes("shop") == {"shop:v1": 4}
+
+    # What the status said of the rejected version is no answer to the Application without it.
+    bed.up(released_by_workflow("shop:v1"))
+    await bed.until_running()
+
+
+async def test_the_old_application_goes_back_and_nobody_is_asked(bed: VelaBed) -> None:
+    bed.up(released_by_workflow("shop:v1"))
+    await bed.until_running()
+    bed.up(released_by_workflow("shop:v2"))
+    await until_suspended(bed, "approve-1")
+
+    bed.up(released_by_workflow("shop:v1"))
+    await bed.until_running()
+    assert await bed.sizes("shop") == {"shop:v1": 4}
+    assert await bed.items(Kind.RELEASE_APPROVAL) == []
 
 
 async def test_rollout_step_approves_what_lies_before_and_stops_there(bed: VelaBed) -> None:

@@ -20,7 +20,15 @@ from tandem_controller.api.record import (
     ReleaseRecord,
     ReleaseRecordStatus,
 )
-from tandem_controller.api.rollout import CanaryStatus, Phase, Rollout, RolloutStatus
+from tandem_controller.api.rollout import (
+    CanaryStatus,
+    CanaryStrategy,
+    Pause,
+    Phase,
+    Rollout,
+    RolloutStatus,
+    Step,
+)
 from tandem_controller.kube.store import Key
 from tandem_controller.link.gauges import GAUGES
 from tandem_controller.link.metrics import ReleaseMetrics
@@ -231,9 +239,36 @@ def test_the_step_of_a_release_says_since_when_it_is_as_it_is(
     assert scrape.series(name) == []
 
 
-def progressing(of: Rollout, *, paused: bool) -> Rollout:
+@pytest.mark.parametrize(
+    ("state", "paused", "seconds", "asked"),
+    [
+        ("StepPaused", False, None, True),
+        ("StepPaused", True, None, False),
+        ("StepPaused", False, 60, False),
+        ("StepUpgrade", False, None, False),
+    ],
+)
+def test_a_step_that_somebody_has_to_approve_says_since_when(
+    scrape: Scrape, *, state: str, paused: bool, seconds: int | None, asked: bool
+) -> None:
+    scrape.see(ADOPTED, of=progressing(pausing(rollout(), seconds), paused=paused, state=state))
+    labels = {"namespace": "web", "rollout": "shop", "step": "1"}
+    series = scrape.series("tandem_rollout_approval_since_timestamp_seconds")
+    assert series == ([(labels, (NOW - timedelta(hours=1)).timestamp())] if asked else [])
+
+
+def pausing(of: Rollout, seconds: int | None) -> Rollout:
+    """Return the Rollout with one step that pauses for so long; None: until an approval."""
+    step = Step(traffic="50%", pause=Pause(duration=seconds))
+    strategy = replace(of.spec.strategy, canary=CanaryStrategy(steps=(step,)))
+    return replace(of, spec=replace(of.spec, strategy=strategy))
+
+
+def progressing(of: Rollout, *, paused: bool, state: str = "StepUpgrade") -> Rollout:
     canary = CanaryStatus(
-        current_step_state="StepUpgrade", last_update_time=NOW - timedelta(hours=1)
+        current_step_index=1,
+        current_step_state=state,
+        last_update_time=NOW - timedelta(hours=1),
     )
     strategy = replace(of.spec.strategy, paused=paused)
     return replace(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tandem_controller import keys
-from tandem_controller.api.rollout import Phase
+from tandem_controller.api.rollout import Phase, StepState
 from tandem_controller.link.pairing import Pairing, pairings
 from tandem_controller.link.standing import held, rejected
 from tandem_controller.snapshot import Snapshot
@@ -78,6 +78,19 @@ def _step_state(view: View) -> Iterator[Row]:
     yield (state,), canary.last_update_time.timestamp()
 
 
+def _question(view: View) -> Iterator[Row]:
+    """Since when a step waits for somebody's approval; a pause that ends by itself is none."""
+    rollout = view.snapshot.rollout
+    canary = rollout.status.canary_status
+    if canary is None or canary.current_step_state != StepState.PAUSED:
+        return
+    steps, index = view.snapshot.strategy.steps, canary.current_step_index
+    timed = 0 < index <= len(steps) and steps[index - 1].pause.duration is not None
+    for (state,), since in _step_state(view):
+        if state == StepState.PAUSED and not timed:
+            yield (str(index),), since
+
+
 def _workload(view: View) -> Iterator[Row]:
     """One series a running revision: the pairing of versions, images and state."""
     for each in view.pairings:
@@ -142,6 +155,12 @@ GAUGES = (
         help="Since when the step of a release in progress is in its state",
         labels=("state",),
         rows=_step_state,
+    ),
+    Gauge(
+        name="tandem_rollout_approval_since_timestamp_seconds",
+        help="Since when a step waits for somebody to approve it",
+        labels=("step",),
+        rows=_question,
     ),
     Gauge(
         name="tandem_workload_info",
