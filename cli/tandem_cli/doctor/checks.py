@@ -21,7 +21,7 @@ CHECKS: tuple[Check, ...] = (
     installation.mutating_policies,
     installation.certificate,
     releases.left_paused,
-    releases.stray_rejection,
+    releases.stray_notes,
     releases.rivals,
     releases.withheld_long,
     releases.batch_finalizers,

@@ -44,21 +44,28 @@ def _rollout(cluster: Cluster, namespace: str, mark: str) -> bool:
     return found is not None or not cluster.known("Rollout")
 
 
-def stray_rejection(cluster: Cluster) -> Iterator[Finding]:
-    """The mirror of a rejected version, where no Rollout takes it away any more."""
+def stray_notes(cluster: Cluster) -> Iterator[Finding]:
+    """What only a Rollout's controller takes away, and keeps a component unhealthy until then."""
     if not cluster.known("Rollout"):
         return
     for deployment in cluster.caches.stores[Kind.DEPLOYMENT].list():
         meta = deployment.metadata
         rollouts = cluster.caches.rollouts_for(meta.namespace, "Deployment", meta.name)
-        if keys.REJECTED in meta.annotations and not rollouts:
-            yield problem(
-                "stray-rejection",
-                f"Deployment {meta.namespace}/{meta.name}",
-                "it still says that a version was rejected, so its component stays unhealthy, and "
-                "no Rollout releases it",
-                f"kubectl -n {meta.namespace} annotate deployment {meta.name} {keys.REJECTED}-",
-            )
+        for note, (check, says) in _NOTES.items():
+            if note in meta.annotations and not rollouts:
+                yield problem(
+                    check,
+                    f"Deployment {meta.namespace}/{meta.name}",
+                    f"it still says that {says}, so its component stays unhealthy, and no Rollout "
+                    "releases it",
+                    f"kubectl -n {meta.namespace} annotate deployment {meta.name} {note}-",
+                )
+
+
+_NOTES = {
+    keys.REJECTED: ("stray-rejection", "a version was rejected"),
+    keys.UNFINISHED: ("stray-unfinished", "a release has not ended"),
+}
 
 
 def rivals(cluster: Cluster) -> Iterator[Finding]:
