@@ -184,6 +184,22 @@ def test_a_definitions_head_says_what_kubevela_knows_and_nothing_else(
         assert re.fullmatch(r"\d+\.\d+\.\d+", stated["attributes"]["version"])
 
 
+def test_details_state_plain_values_and_keep_the_rest_to_themselves(
+    made: dict[str, Definition],
+) -> None:
+    """KubeVela refuses the definition at enabling where a field without `$` begins otherwise.
+
+    (`pkg/definition/ast/transformer.go`, `validateStatusField`; labels of 32 and more are left
+    out by `pkg/cue/definition/health/health.go`)
+    """
+    for definition in (d for d in made.values() if "details: " in d.text):
+        fields = re.findall(r"([$\w]+):[ \t]+(\S)", cues.details_text(definition))
+        shown = {label: start for label, start in fields if not label.startswith("$")}
+        assert shown, definition.name
+        assert {label for label, start in shown.items() if start not in '"$'} == set()
+        assert max(map(len, shown)) < 32
+
+
 def test_no_two_definitions_share_a_name_and_no_trait_inherits_the_stage_of_another(
     made: dict[str, Definition],
 ) -> None:
