@@ -169,11 +169,16 @@ class Blueprint(Strict, frozen=True):
 
 
 class TraitBlueprint(Strict, frozen=True):
-    """A trait whose CUE is a template of the generator, `trait-<name>.cue.j2`."""
+    """A trait whose CUE is a template of the generator, `trait-<name>.cue.j2`.
+
+    Forms ask for `images` as images and leave out what is `hidden`: other words for the same.
+    """
 
     name: DnsLabel
     version: Version
     description: str
+    images: tuple[Identifier, ...] = ()
+    hidden: tuple[Identifier, ...] = ()
 
 
 class StepBlueprint(TraitBlueprint, frozen=True):

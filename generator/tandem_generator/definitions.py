@@ -22,6 +22,10 @@ class Generated(msgspec.Struct, frozen=True):
     blueprint: Path
     platform: tuple[str, ...] = ()
     """Parameters that only containers of the platform use."""
+    images: tuple[str, ...] = ()
+    """Parameters that carry an image."""
+    hidden: tuple[str, ...] = ()
+    """Parameters that a form does not show."""
 
 
 def generate(blueprints: Path) -> tuple[Generated, ...]:
@@ -48,6 +52,7 @@ def component(file: Path) -> Generated:
         text,
         file,
         parameters.of_platform(blueprint),
+        images=tuple(c.image.parameter for c in blueprint.containers),
     )
 
 
@@ -55,7 +60,7 @@ def trait(file: Path) -> Generated:
     """Make the TraitDefinition of one blueprint."""
     blueprint = bp.load_trait(file)
     text = cuetext.render(f"trait-{blueprint.name}.cue.j2", {"blueprint": blueprint})
-    return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
+    return _of_template(blueprint, text, file)
 
 
 def step(file: Path) -> Generated:
@@ -63,7 +68,19 @@ def step(file: Path) -> Generated:
     blueprint = bp.load_step(file)
     values = {"blueprint": blueprint, **_KEYS}
     text = cuetext.render(f"workflowstep-{blueprint.name}.cue.j2", values)
-    return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
+    return _of_template(blueprint, text, file)
+
+
+def _of_template(blueprint: bp.TraitBlueprint, text: str, file: Path) -> Generated:
+    return Generated(
+        blueprint.name,
+        blueprint.version,
+        blueprint.description,
+        text,
+        file,
+        images=blueprint.images,
+        hidden=blueprint.hidden,
+    )
 
 
 _KEYS = {
