@@ -79,10 +79,7 @@ def test_a_workload_that_a_chart_brings_is_named(made: dict[str, Definition]) ->
         (
             RELEASE,
             {},
-            (
-                "the component renders no Deployment: name the one to release in workloadName, "
-                "or another kind in workloadType"
-            ),
+            ("the component renders no Deployment: name the one to release in workloadName"),
         ),
         (
             deployment("front"),

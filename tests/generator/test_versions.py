@@ -88,7 +88,7 @@ def test_the_text_to_compare_with_has_to_be_the_one_that_was_released(
     kept.write_text(kept.read_text().replace(old, new, 1)) if old else kept.unlink()
     project.definitions_only(blueprints, tmp_path / "out")
     edit(blueprints, "version: 1.3.0", "version: 1.3.1")
-    with pytest.raises(source.SourceError, match=r"1\.2\.0.*bring the file back") as caught:
+    with pytest.raises(source.SourceError, match=r"1\.3\.0.*bring the file back") as caught:
         project.definitions_only(blueprints, tmp_path / "out")
     assert caught.value.file == str(kept)
 
@@ -110,7 +110,7 @@ def test_an_old_version_cannot_come_back_changed(blueprints: Path, tmp_path: Pat
     edit(blueprints, "version: 1.4.0", "version: 1.3.0")
     project.definitions_only(blueprints, tmp_path / "out").write()
     edit(blueprints, "usage: Arguments of the init container", "usage: Other words")
-    with pytest.raises(source.SourceError, match=r"1\.2\.0 exists with other content"):
+    with pytest.raises(source.SourceError, match=r"1\.3\.0 exists with other content"):
         project.definitions_only(blueprints, tmp_path / "out")
 
 

@@ -34,6 +34,7 @@ async def test_an_autoscaler_goes_on_in_mid_release_and_the_share_stays(
 
     bed.up(stated("shop:v2", 8))
     await _until_ready(bed, 8)
+    await bed.until(Kind.ROLLOUT, "shop", lambda o: _waits_with(o or {}, 2))
     assert await bed.sizes("shop") == {"shop:v1": 6, "shop:v2": 2}
     bed.vela("workflow", "resume", "shop")
     await bed.until_paused("shop", 2)
@@ -70,6 +71,12 @@ async def test_a_rollout_that_the_component_renders_itself_is_told_in_the_status
         lambda o: "something else renders the Rollout shop" in str(o.get("status", {}))
     )
     assert phase(found) != "running"
+
+
+def _waits_with(rollout: Obj, new: int) -> bool:
+    """Whether a step waits again, after the scaling has given it this many new pods."""
+    canary: Obj = rollout.get("status", {}).get("canaryStatus", {})
+    return canary.get("currentStepState") == "StepPaused" and canary["canaryReadyReplicas"] == new
 
 
 async def _until_ready(bed: VelaBed, pods: int) -> None:
