@@ -58,7 +58,8 @@ def test_templates_and_resources_are_the_same_byte_for_byte(
     for name, text in definitions(files).items():
         assert text.partition("\ntemplate: {")[2] == made[name].text.partition("\ntemplate: {")[2]
     changed = {p for p, text in package_files(root).items() if files.get(p) != text}
-    rest = {p for p in changed if not p.startswith("definitions/")}
+    left_out = {p for p in changed if p.startswith("schemas/workflowstep-")}
+    rest = {p for p in changed - left_out if not p.startswith("definitions/")}
     assert rest == {"README.md", "metadata.yaml"}
 
 
