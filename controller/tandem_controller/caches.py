@@ -12,7 +12,7 @@ from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout, TrafficRouting
 from tandem_controller.api.workload import Deployment, Pod, ReplicaSet
 from tandem_controller.effect import Kind
-from tandem_controller.keys import CANARY_DEPLOYMENT, RECORD_ROLLOUT, REJECTED
+from tandem_controller.keys import CANARY_DEPLOYMENT, RECORD_ROLLOUT, REJECTED, UNFINISHED
 from tandem_controller.kube.store import Key, Store
 from tandem_controller.snapshot import canary_name
 from tandem_controller.workloads.deployment import taken_over_by
@@ -29,14 +29,14 @@ def _uid(obj: Any) -> Iterator[Hashable]:  # noqa: ANN401 - any struct with meta
 
 
 _NOTED = ""
-"""Stands for the Rollout of a Deployment that has the note about a rejected version."""
+"""Stands for the Rollout of a Deployment that bears a note that outlives its release."""
 
 
 def _rollouts_told_by(obj: Deployment) -> Iterator[Hashable]:
     """Yield (namespace, Rollout) of what Tandem or admission has left on a Deployment."""
     if named := taken_over_by(obj):
         yield (obj.metadata.namespace, named)
-    if REJECTED in obj.metadata.annotations:
+    if {REJECTED, UNFINISHED} & obj.metadata.annotations.keys():
         yield (obj.metadata.namespace, _NOTED)
 
 

@@ -80,6 +80,14 @@ FROZEN = "tandem.oam.dev/frozen"
 Its value is the user's fields that the release changed, as JSON: the records go with the trait.
 """
 
+UNFINISHED = "tandem.oam.dev/unfinished"
+"""Annotation on a workload that its own controller is in charge of while its release has not
+ended: completing, rolled back, or parked. Its value is the Rollout's name.
+
+Such a workload looks as one at rest does; health policies, which see the workload alone, tell
+by this mark that it is not.
+"""
+
 LAST_APPLIED = (
     "app.oam.dev/last-applied-configuration",
     "kubectl.kubernetes.io/last-applied-configuration",
@@ -128,7 +136,7 @@ TRACKING_PREFIXES = (
 """Keys by which owners recognise their objects; copies of an object must not carry them."""
 
 TRACKING_KEYS = frozenset(
-    {"app.kubernetes.io/instance", "app.kubernetes.io/managed-by", IN_PROGRESSING},
+    {"app.kubernetes.io/instance", "app.kubernetes.io/managed-by", IN_PROGRESSING, UNFINISHED},
 )
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from tandem_controller import names
 from tandem_controller.api import crd, kruise
-from tandem_generator import cuetext, source
+from tandem_generator import cuetext, source, uischema
 from tandem_generator.blueprint import DnsLabel, Version
 from tandem_generator.definitions import Generated
 
@@ -129,6 +129,7 @@ def package(inputs: Inputs) -> dict[str, str]:
     files = {path: cuetext.render(f"addon/{t}", values) for path, t in _TEMPLATES.items()}
     files["metadata.yaml"] = inputs.metadata_text
     files.update({f"definitions/{d.name}.cue": d.text for d in inputs.definitions})
+    files.update(uischema.files(inputs.definitions))
     for group, manifests in (("crd", inputs.crds), ("admission", inputs.admission)):
         for manifest in manifests:
             path = f"resources/{group}-{Path(manifest.file).stem}.cue"

@@ -144,10 +144,16 @@ class WorkloadKind(StrEnum):
     """The workload that a component becomes."""
 
     DEPLOYMENT = "Deployment"
+    STATEFUL_SET = "StatefulSet"
+    DAEMON_SET = "DaemonSet"
+    CLONE_SET = "CloneSet"
 
 
 class Blueprint(Strict, frozen=True):
-    """A component: one workload, its platform containers and its business container."""
+    """A component: one workload, its platform containers and its business container.
+
+    One that is not `published` is checked like the others and is in no package.
+    """
 
     name: DnsLabel
     version: Version
@@ -157,6 +163,7 @@ class Blueprint(Strict, frozen=True):
     platform: tuple[PlatformContainer, ...] = ()
     volumes: tuple[Volume, ...] = ()
     labels: dict[str, str] = {}
+    published: bool = True
 
     @property
     def containers(self) -> tuple[Container, ...]:
@@ -169,11 +176,16 @@ class Blueprint(Strict, frozen=True):
 
 
 class TraitBlueprint(Strict, frozen=True):
-    """A trait whose CUE is a template of the generator, `trait-<name>.cue.j2`."""
+    """A trait whose CUE is a template of the generator, `trait-<name>.cue.j2`.
+
+    Forms ask for `images` as images and leave out what is `hidden`: other words for the same.
+    """
 
     name: DnsLabel
     version: Version
     description: str
+    images: tuple[Identifier, ...] = ()
+    hidden: tuple[Identifier, ...] = ()
 
 
 class StepBlueprint(TraitBlueprint, frozen=True):

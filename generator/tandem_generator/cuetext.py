@@ -28,6 +28,11 @@ def label(name: str) -> str:
     return name if _IDENTIFIER.match(name) else literal(name)
 
 
+def nested(path: str) -> str:
+    """Return labels for a path of fields: `a.b` is `a: b`."""
+    return path.replace(".", ": ")
+
+
 def struct(value: Json, depth: int = 0) -> str:
     """Return nested data as indented CUE, for a reader rather than for a parser."""
     inner, outer = "\t" * (depth + 1), "\t" * depth
@@ -66,4 +71,5 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         cue=literal, label=label, struct=struct, plain=msgspec.to_builtins, rstrip=str.rstrip
     )
+    environment.filters["nested"] = nested
     return environment

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tandem_generator import blueprint as bp
-from tandem_generator import cuetext, definitionfile, lint, parameters, source
+from tandem_generator import cuetext, definitionfile, kinds, lint, parameters, source
 
 
 class Generated(msgspec.Struct, frozen=True):
@@ -22,10 +22,16 @@ class Generated(msgspec.Struct, frozen=True):
     blueprint: Path
     platform: tuple[str, ...] = ()
     """Parameters that only containers of the platform use."""
+    images: tuple[str, ...] = ()
+    """Parameters that carry an image."""
+    hidden: tuple[str, ...] = ()
+    """Parameters that a form does not show."""
+    published: bool = True
+    """Whether it belongs into a package."""
 
 
 def generate(blueprints: Path) -> tuple[Generated, ...]:
-    """Make the definitions of all blueprints below a folder, sorted by name."""
+    """Make the definitions of all published blueprints below a folder, sorted by name."""
     components = (component(f) for f in sorted(blueprints.glob("components/*.yaml")))
     traits = (trait(f) for f in sorted(blueprints.glob("traits/*.yaml")))
     steps = (step(f) for f in sorted(blueprints.glob("workflowsteps/*.yaml")))
@@ -34,12 +40,13 @@ def generate(blueprints: Path) -> tuple[Generated, ...]:
         raise source.SourceError(blueprints, 1, "holds no blueprint (components/*.yaml)")
     _check_unique(made)
     _check_images(made)
-    return tuple(sorted(made, key=lambda d: d.name))
+    return tuple(sorted((d for d in made if d.published), key=lambda d: d.name))
 
 
 def component(file: Path) -> Generated:
     """Make the ComponentDefinition of one blueprint."""
     blueprint = bp.load_component(file)
+    _check_released(blueprint, file)
     text = cuetext.render("component.cue.j2", _values(blueprint, file))
     return Generated(
         blueprint.name,
@@ -48,14 +55,17 @@ def component(file: Path) -> Generated:
         text,
         file,
         parameters.of_platform(blueprint),
+        images=tuple(c.image.parameter for c in blueprint.containers),
+        published=blueprint.published,
     )
 
 
 def trait(file: Path) -> Generated:
     """Make the TraitDefinition of one blueprint."""
     blueprint = bp.load_trait(file)
-    text = cuetext.render(f"trait-{blueprint.name}.cue.j2", {"blueprint": blueprint})
-    return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
+    values = {"blueprint": blueprint, "released": kinds.released()}
+    text = cuetext.render(f"trait-{blueprint.name}.cue.j2", values)
+    return _of_template(blueprint, text, file)
 
 
 def step(file: Path) -> Generated:
@@ -63,7 +73,19 @@ def step(file: Path) -> Generated:
     blueprint = bp.load_step(file)
     values = {"blueprint": blueprint, **_KEYS}
     text = cuetext.render(f"workflowstep-{blueprint.name}.cue.j2", values)
-    return Generated(blueprint.name, blueprint.version, blueprint.description, text, file)
+    return _of_template(blueprint, text, file)
+
+
+def _of_template(blueprint: bp.TraitBlueprint, text: str, file: Path) -> Generated:
+    return Generated(
+        blueprint.name,
+        blueprint.version,
+        blueprint.description,
+        text,
+        file,
+        images=blueprint.images,
+        hidden=blueprint.hidden,
+    )
 
 
 _KEYS = {
@@ -82,11 +104,23 @@ def _values(blueprint: bp.Blueprint, file: Path) -> dict[str, Any]:
     ports = blueprint.business.ports
     return {
         "blueprint": blueprint,
+        "kind": kinds.of(blueprint.workload),
         "parameters": collected,
         "inits": blueprint.of_kind(bp.PlatformKind.INIT),
         "sidecars": blueprint.of_kind(bp.PlatformKind.SIDECAR),
         "port_parameter": ports.parameter if isinstance(ports, bp.Parameter) else None,
     }
+
+
+def _check_released(blueprint: bp.Blueprint, file: Path) -> None:
+    """Refuse to publish what the controller would leave to the workload's own controller."""
+    if blueprint.published and not kinds.of(blueprint.workload).is_released:
+        names = ", ".join(kind.name for kind in kinds.released())
+        message = (
+            f"the controller does not release a {blueprint.workload} yet, only {names}: "
+            "`published: false` keeps the component out of the addon"
+        )
+        raise source.load_one(file).error(["workload"], message)
 
 
 def _check_unique(made: tuple[Generated, ...]) -> None:

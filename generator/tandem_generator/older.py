@@ -3,7 +3,8 @@
 Two things of 1.9 stand in the way. It reads the attributes of definitions strictly and knows
 no `version` among them (kubevela v1.9.14 `pkg/definition/definition.go`, `validateSpec`;
 `apis/core.oam.dev/v1beta1`), so the version moves into the annotation by which 1.9 names a
-DefinitionRevision (`pkg/oam/labels.go`). And its workflow engine has no action packages but
+DefinitionRevision (`pkg/oam/labels.go`); and no `status.details`, which is left out: the message
+says the same. And its workflow engine has no action packages but
 `vela/op` (`pkg/stdlib/packages.go`): an unknown import fails the whole `vela addon enable`, so
 workflow steps are left out. Templates, policies and resources are the same, byte for byte.
 """
@@ -24,6 +25,7 @@ REVISION_NAME = "definitionrevision.oam.dev/name"
 """Annotation on a definition of 1.9: the name of its revision, as `type: x@v1.2.3` uses it."""
 
 _VERSION = re.compile(r'^\t\tversion: +"[^"]*"\n', re.MULTILINE)
+_DETAILS = re.compile(r'^\t{3}details: #"""\n.*?^\t+"""#\n', re.MULTILINE | re.DOTALL)
 _ATTRIBUTES = re.compile(r"^\tattributes: \{\n", re.MULTILINE)
 
 
@@ -43,8 +45,9 @@ def _is_step(definition: Generated) -> bool:
 
 
 def _unversioned(definition: Generated) -> Generated:
-    """Move the version out of the attributes; the template stays as it is."""
+    """Move the version out of the attributes, drop the details; the template stays as it is."""
     named = f'\tannotations: "{REVISION_NAME}": "{definition.version}"\n'
     head, template, body = definition.text.partition("\ntemplate: {\n")
-    head = _ATTRIBUTES.sub(lambda found: named + found[0], _VERSION.sub("", head), count=1)
+    head = _DETAILS.sub("", _VERSION.sub("", head))
+    head = _ATTRIBUTES.sub(lambda found: named + found[0], head, count=1)
     return replace(definition, text=head + template + body)

@@ -51,9 +51,9 @@ def newer(root: Path, tmp_path: Path) -> Path:
     folder.mkdir()
     for file in (root / OWN).glob("*.cue"):
         text = file.read_text(encoding="utf-8")
-        text = text.replace('version: "1.2.0"', 'version: "1.3.0"').replace(*DRAIN)
+        text = text.replace('version: "1.3.0"', 'version: "1.4.0"').replace(*DRAIN)
         (folder / file.name).write_text(text, encoding="utf-8")
-    assert '"1.3.0"' in (folder / DEFINITION).read_text(encoding="utf-8")
+    assert '"1.4.0"' in (folder / DEFINITION).read_text(encoding="utf-8")
     return folder
 
 
@@ -111,7 +111,7 @@ def test_json_says_the_same_to_programs(run: Run) -> None:
             ("Business", "containers", "shop", "shop"),
         )
     )
-    version = {"name": "canary-ready-component", "version": "1.2.0"}
+    version = {"name": "canary-ready-component", "version": "1.3.0"}
     assert result.exit_code == 1
     assert json.loads(result.stdout) == {
         "verdict": "Fail",
@@ -145,7 +145,7 @@ def test_a_definition_upgrade_is_a_component_update_whatever_it_touches(
     alone = run("checkpoint", "--from", V1, "--to", V1, *upgrade)
     assert alone.exit_code == 0, alone.output
     assert (
-        "definition: canary-ready-component 1.2.0 -> canary-ready-component 1.3.0" in alone.stdout
+        "definition: canary-ready-component 1.3.0 -> canary-ready-component 1.4.0" in alone.stdout
     )
     assert "platform   terminationGracePeriodSeconds (by the definition)" in alone.stdout
     together = run("checkpoint", "--from", V1, "--to", write("new.yaml", BUSINESS), *upgrade)
@@ -159,7 +159,7 @@ def test_a_pinned_version_that_moves_is_a_component_update(
     both += [part.replace("-to", "-from") if isinstance(part, str) else part for part in both]
     pinned = [
         ("type: canary-ready-component", f"type: canary-ready-component@v{version}")
-        for version in ("1.2.0", "1.3.0")
+        for version in ("1.3.0", "1.4.0")
     ]
     old = write("old.yaml", pinned[0])
     moved = run("checkpoint", "--from", old, "--to", write("new.yaml", pinned[1]), *both)
@@ -299,7 +299,7 @@ def test_the_application_that_runs_in_the_cluster_is_a_side_with_what_rendered_i
     assert run(*side, "--to", V1).stdout == "nothing changes\nPASS\n"
     assert run(*side, "--to", V2).exit_code == 1
     upgraded = run(*side, "--to", V1, "--definitions-to", newer)
-    assert "canary-ready-component 1.2.0 -> canary-ready-component 1.3.0" in upgraded.stdout
+    assert "canary-ready-component 1.3.0 -> canary-ready-component 1.4.0" in upgraded.stdout
     base = "/apis/core.oam.dev/v1beta1/namespaces/demo"
     assert set(server.asked) == {
         f"{base}/applications/shop",

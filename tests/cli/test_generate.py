@@ -58,7 +58,7 @@ def test_a_changed_blueprint_needs_a_version(run: Run, project: Path) -> None:
     file.write_text(file.read_text().replace("default: /work", "default: /data"))
     result = run("generate", "--root", project)
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"tandem: {file}:6: canary-ready-component 1.2.0 exists with")
+    assert result.stderr.startswith(f"tandem: {file}:6: canary-ready-component 1.3.0 exists with")
     assert len(result.stderr.splitlines()) == 1
 
 
@@ -67,7 +67,7 @@ def test_definitions_alone_from_other_blueprints(run: Run, project: Path, tmp_pa
     out = tmp_path / "upgraded"
     file = project / "definitions/components/canary-ready-component.yaml"
     text = file.read_text().replace("default: /work", "default: /data")
-    file.write_text(text.replace("version: 1.2.0", "version: 2.0.0"))
+    file.write_text(text.replace("version: 1.3.0", "version: 2.0.0"))
     result = run("generate", "--blueprints", project / "definitions", "--to", out)
     assert result.exit_code == 0
     assert sorted(p.name for p in out.iterdir()) == [

@@ -109,7 +109,7 @@ def test_annotations_of_the_application_reach_its_objects(
     for item in yaml.safe_load_all(run("render", file).stdout):
         found = dict(item["metadata"]["annotations"])
         found.pop("rollouts.kruise.io/rolling-style", None)
-        assert found.pop("tandem.oam.dev/component-version", "1.2.0") == "1.2.0"
+        assert found.pop("tandem.oam.dev/component-version", "1.3.0") == "1.3.0"
         assert found == {"team": "x"}
         assert "annotations" not in item.get("spec", {}).get("template", {}).get("metadata", {})
 
@@ -139,7 +139,7 @@ def test_patches_of_a_trait_are_merged(run: Run, root: Path, tmp_path: Path) -> 
     assert workload["spec"]["replicas"] == 7
     assert workload["metadata"]["annotations"] == {
         "scaled-by": "shop",
-        "tandem.oam.dev/component-version": "1.2.0",
+        "tandem.oam.dev/component-version": "1.3.0",
     }
     assert workload["spec"]["template"]["spec"]["initContainers"] == [
         {
@@ -179,10 +179,10 @@ def test_a_version_is_picked_by_its_number(run: Run, root: Path, tmp_path: Path)
     newer = tmp_path / "newer"
     newer.mkdir()
     text = (root / "addon/tandem/definitions/canary-ready-component.cue").read_text("utf-8")
-    changed = text.replace('version: "1.2.0"', 'version: "1.3.0"').replace('*"/work"', '*"/data"')
+    changed = text.replace('version: "1.3.0"', 'version: "1.4.0"').replace('*"/work"', '*"/data"')
     (newer / "canary-ready-component.cue").write_text(changed, encoding="utf-8")
     app = (root / "examples/shop-v1.yaml").read_text(encoding="utf-8")
-    for reference, path in (("", "/data"), ("@v1.3.0", "/data"), ("@v1.2.0", "/work")):
+    for reference, path in (("", "/data"), ("@v1.4.0", "/data"), ("@v1.3.0", "/work")):
         file = write(
             tmp_path,
             app.replace("type: canary-ready-component", f"type: canary-ready-component{reference}"),

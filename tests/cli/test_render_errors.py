@@ -36,7 +36,7 @@ TRAIT = "component shop: trait rollout: "
             10,
             (
                 "component shop: component type `canary-ready-component` has no version 9.0.0 "
-                "here, only 1.2.0"
+                "here, only 1.3.0"
             ),
         ),
         (

@@ -201,6 +201,10 @@ CASES: dict[str, tuple[Callable[[], Cluster], set[tuple[str, str]]]] = {
         lambda: well(Deployment=[deployment("shop", annotations={keys.REJECTED: "v2"})]),
         {("stray-rejection", "Deployment demo/shop")},
     ),
+    "an unfinished release without a Rollout": (
+        lambda: well(Deployment=[deployment("shop", annotations={keys.UNFINISHED: "shop"})]),
+        {("stray-unfinished", "Deployment demo/shop")},
+    ),
     "two Rollouts": (
         lambda: well(Rollout=[rollout("a"), rollout("b")]),
         {("two-rollouts", "Rollout demo/b")},

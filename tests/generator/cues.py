@@ -47,9 +47,21 @@ def policy(definition: Definition, attribute: str, context: Json, parameter: Jso
 
     (kubevela `pkg/cue/definition/health/health.go`)
     """
-    found = re.search(rf'{attribute}: #"""\n(.*?)\n\t+"""#', definition.text, re.DOTALL)
-    assert found, f"{definition.name} states no {attribute}"
-    return f"{textwrap.dedent(found[1])}\n{_given(context, parameter)}"
+    return f"{_stated(definition, attribute)}\n{_given(context, parameter)}"
+
+
+def details(definition: Definition, context: Json, parameter: Json) -> str:
+    """Return the text whose field `details` is what KubeVela shows of `status.details`.
+
+    KubeVela reads the fields beside what is given (`getStatusMap` of the same file).
+    """
+    stated = f"details: {{\n{details_text(definition)}\n}}"
+    return f"{stated}\n{_given(context, parameter)}"
+
+
+def details_text(definition: Definition) -> str:
+    """Return what `status.details` of a definition states."""
+    return _stated(definition, "details")
 
 
 def head(definition: Definition) -> str:
@@ -68,6 +80,12 @@ def whole(text: str) -> str:
 def canonical(value: object) -> str:
     """Return a value as JSON in a fixed order of keys."""
     return msgspec.json.encode(value, order="sorted").decode()
+
+
+def _stated(definition: Definition, attribute: str) -> str:
+    found = re.search(rf'{attribute}: #"""\n(.*?)\n\t+"""#', definition.text, re.DOTALL)
+    assert found, f"{definition.name} states no {attribute}"
+    return textwrap.dedent(found[1])
 
 
 def _imports(text: str) -> str:

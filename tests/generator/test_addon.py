@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("each_cue")
 
 KUBEVELA_READS = re.compile(
     r"^(metadata\.yaml|README\.md|template\.cue|parameter\.cue|NOTES\.cue|\.helmignore"
-    r"|(resources|definitions)/[\w.-]+\.cue)$"
+    r"|(resources|definitions)/[\w.-]+\.cue|schemas/[\w-]+\.yaml)$"
 )
 
 

@@ -50,6 +50,7 @@ HELD = {"rollouts.kruise.io/in-progressing": '{"rolloutName": "shop"}'}
         (deployment(spec={"paused": True}), False),
         (deployment(metadata={"annotations": HELD}), False),
         (deployment(metadata={"annotations": {"tandem.oam.dev/rejected": "v2"}}), False),
+        (deployment(metadata={"annotations": {"tandem.oam.dev/unfinished": "shop"}}), False),
         ({"metadata": {"generation": 1}, "spec": {"replicas": 1}}, False),
         (
             {
@@ -78,6 +79,7 @@ def test_a_components_message(made: dict[str, Definition]) -> None:
     ("annotations", "more"),
     [
         (HELD, "; a release is in progress"),
+        ({"tandem.oam.dev/unfinished": "shop"}, "; a release is in progress"),
         ({"tandem.oam.dev/rejected": "v2 is rejected"}, "; v2 is rejected"),
     ],
 )

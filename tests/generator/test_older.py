@@ -48,6 +48,7 @@ def test_the_version_is_no_attribute_but_names_the_revision(
             stated = msgspec.json.decode(cues.whole(cues.head(old)))[name]
             known = msgspec.json.decode(cues.whole(cues.head(made[name])))[name]
         version = {"definitionrevision.oam.dev/name": known["attributes"].pop("version")}
+        known["attributes"].get("status", {}).pop("details", None)
         assert stated == {**known, "annotations": {**known["annotations"], **version}}
 
 
@@ -57,7 +58,8 @@ def test_templates_and_resources_are_the_same_byte_for_byte(
     for name, text in definitions(files).items():
         assert text.partition("\ntemplate: {")[2] == made[name].text.partition("\ntemplate: {")[2]
     changed = {p for p, text in package_files(root).items() if files.get(p) != text}
-    rest = {p for p in changed if not p.startswith("definitions/")}
+    left_out = {p for p in changed if p.startswith("schemas/workflowstep-")}
+    rest = {p for p in changed - left_out if not p.startswith("definitions/")}
     assert rest == {"README.md", "metadata.yaml"}
 
 

@@ -31,12 +31,12 @@ ENTRIES = (
     "NOTES.cue",
     "resources/",
     "definitions/",
+    "schemas/",
     ".helmignore",
 )
 PREFIXES_THAT_KUBEVELA_READS = (
     "readme.md",
     "template.yaml",
-    "schemas",
     "views",
     "config-templates",
     "godef",
@@ -77,6 +77,15 @@ ATTRIBUTES = {
     "workflow-step": {"version", "definitionRef", "schematic"},
 }
 """What `validateSpec` of KubeVela 1.10 and 1.11 knows; anything else fails the enabling."""
+
+FORM = {"sort", "label", "description", "validate", "jsonKey", "uiType", "style", "disable"} | {
+    "conditions",
+    "subParameterGroupOption",
+    "subParameters",
+    "additionalParameter",
+    "additional",
+}
+"""Fields of a parameter in a form (kubevela `pkg/utils/schema`, `UIParameter`)."""
 
 ONE_OBJECT_IN_ETCD = 1536 * 1024
 ALL_ANNOTATIONS = 256 * 1024
@@ -182,6 +191,47 @@ def test_a_definitions_head_says_what_kubevela_knows_and_nothing_else(
         assert set(stated) <= HEAD
         assert set(stated["attributes"]) <= ATTRIBUTES[definition.kind], name
         assert re.fullmatch(r"\d+\.\d+\.\d+", stated["attributes"]["version"])
+
+
+def test_details_state_plain_values_and_keep_the_rest_to_themselves(
+    made: dict[str, Definition],
+) -> None:
+    """KubeVela refuses the definition at enabling where a field without `$` begins otherwise.
+
+    (`pkg/definition/ast/transformer.go`, `validateStatusField`; labels of 32 and more are left
+    out by `pkg/cue/definition/health/health.go`)
+    """
+    for definition in (d for d in made.values() if "details: " in d.text):
+        fields = re.findall(r"([$\w]+):[ \t]+(\S)", cues.details_text(definition))
+        shown = {label: start for label, start in fields if not label.startswith("$")}
+        assert shown, definition.name
+        assert {label for label, start in shown.items() if start not in '"$'} == set()
+        assert max(map(len, shown)) < 32
+
+
+def test_a_form_is_named_as_velaux_looks_it_up_and_there_is_one_for_each_definition(
+    folder: Path, made: dict[str, Definition]
+) -> None:
+    """The ConfigMap is named as the file, up to its first dot (`renderSchemaConfigmap`)."""
+    wanted = {f"{d.kind.replace('-', '')}-uischema-{name}" for name, d in made.items()}
+    files = list((folder / "schemas").iterdir())
+    assert {file.name.split(".")[0] for file in files} == wanted
+    assert {file.suffix for file in files} == {".yaml"}
+
+
+def test_a_form_says_what_kubevela_knows_of_parameters_that_there_are(
+    folder: Path, made: dict[str, Definition]
+) -> None:
+    for name, definition in made.items():
+        (file,) = (folder / "schemas").glob(f"*-uischema-{name}.yaml")
+        form = yaml.safe_load(file.read_text(encoding="utf-8"))
+        _, _, schema = definition.text.partition("\n\tparameter: {\n")
+        stated = re.findall(r"^\t\t(\w+)[?!]?:", schema.partition("\n\t}\n")[0], re.MULTILINE)
+        assert [entry["jsonKey"] for entry in form] == stated, name
+        assert [entry["sort"] for entry in form] == list(range(1, len(form) + 1))
+        for entry in form:
+            assert set(entry) <= FORM
+            assert entry["label"].strip()
 
 
 def test_no_two_definitions_share_a_name_and_no_trait_inherits_the_stage_of_another(

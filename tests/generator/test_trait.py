@@ -194,7 +194,7 @@ def test_the_catalogs_form_migrates_by_changing_the_type(made: dict[str, Definit
         "steps": [{"weight": 20, "replicas": 2, "duration": 60}, {"weight": 60}, {"weight": 100}],
         "trafficRoutings": [{"type": "gateway", "gatewayHTTPRouteName": "front"}],
     }
-    workload = {"apiVersion": "apps.kruise.io/v1alpha1", "kind": "CloneSet"}
+    workload = {"apiVersion": "apps/v1", "kind": "Deployment"}
     context = {**CONTEXT, "output": {**deployment(annotations=OWN), **workload}}
     rendered = evaluate.evaluate(
         made["rollout"], {"canary": canary, "workloadType": workload}, context

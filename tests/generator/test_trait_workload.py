@@ -79,10 +79,7 @@ def test_a_workload_that_a_chart_brings_is_named(made: dict[str, Definition]) ->
         (
             RELEASE,
             {},
-            (
-                "the component renders no Deployment: name the one to release in workloadName, "
-                "or another kind in workloadType"
-            ),
+            ("the component renders no Deployment: name the one to release in workloadName"),
         ),
         (
             deployment("front"),
@@ -108,3 +105,20 @@ def test_only_components_of_others_are_judged_by_the_trait(made: dict[str, Defin
         for output in (deployment(None), own)
     )
     assert foreign == {**ours, **MARKED}
+
+
+@pytest.mark.parametrize("name", [{}, {"name": "shop"}])
+def test_a_rollout_of_the_components_name_that_is_there_already_is_refused(
+    made: dict[str, Definition], name: Json
+) -> None:
+    other = {"apiVersion": "rollouts.kruise.io/v1alpha1", "kind": "Rollout", "metadata": name}
+    (fault,) = render(made, deployment(None), {"rollout": other}).errs
+    assert fault.startswith("something else renders the Rollout shop (a trait kruise-rollout")
+
+
+def test_a_rollout_of_another_name_is_none_of_the_traits_business(
+    made: dict[str, Definition],
+) -> None:
+    metadata = {"name": "front"}
+    other = {"apiVersion": "rollouts.kruise.io/v1beta1", "kind": "Rollout", "metadata": metadata}
+    assert render(made, deployment(None), {"objects-1": other}).errs == ()

@@ -30,19 +30,19 @@ def test_other_content_under_the_same_version_is_refused(blueprints: Path, tmp_p
         project.definitions_only(blueprints, tmp_path / "out")
     assert caught.value.line == 6
     assert str(caught.value).endswith(
-        "canary-ready-component 1.2.0 exists with other content: raise `version` to 1.2.1 for a "
-        "fix, 1.3.0 for something new, 2.0.0 where Applications have to change"
+        "canary-ready-component 1.3.0 exists with other content: raise `version` to 1.3.1 for a "
+        "fix, 1.4.0 for something new, 2.0.0 where Applications have to change"
     )
 
 
 def test_a_raised_version_is_taken_and_the_old_one_kept(blueprints: Path, tmp_path: Path) -> None:
     before = versions.load(blueprints / versions.FILE)
     edit(blueprints, "default: /work", "default: /data")
-    edit(blueprints, "version: 1.2.0", "version: 2.0.0")
+    edit(blueprints, "version: 1.3.0", "version: 2.0.0")
     project.definitions_only(blueprints, tmp_path / "out").write()
     after = versions.load(blueprints / versions.FILE)
-    assert set(after["canary-ready-component"]) == {"1.0.0", "1.1.0", "1.2.0", "2.0.0"}
-    assert after["canary-ready-component"]["1.2.0"] == before["canary-ready-component"]["1.2.0"]
+    assert set(after["canary-ready-component"]) == {"1.0.0", "1.1.0", "1.2.0", "1.3.0", "2.0.0"}
+    assert after["canary-ready-component"]["1.3.0"] == before["canary-ready-component"]["1.3.0"]
     made = (tmp_path / "out" / "canary-ready-component.cue").read_text()
     assert 'version: "2.0.0"' in made
     kept = blueprints / "released" / "canary-ready-component"
@@ -50,6 +50,7 @@ def test_a_raised_version_is_taken_and_the_old_one_kept(blueprints: Path, tmp_pa
         "1.0.0.cue",
         "1.1.0.cue",
         "1.2.0.cue",
+        "1.3.0.cue",
         "2.0.0.cue",
     ]
     assert (kept / "2.0.0.cue").read_text() == made
@@ -59,12 +60,12 @@ def test_a_version_that_steps_too_little_is_refused_with_the_reason(
     blueprints: Path, tmp_path: Path
 ) -> None:
     edit(blueprints, "default: /work", "default: /data")
-    edit(blueprints, "version: 1.2.0", "version: 1.3.0")
+    edit(blueprints, "version: 1.3.0", "version: 1.4.0")
     with pytest.raises(source.SourceError) as caught:
         project.definitions_only(blueprints, tmp_path / "out")
     assert caught.value.line == 6
     assert str(caught.value).partition(":6: ")[2] == (
-        "canary-ready-component 1.3.0 steps too little from 1.2.0: the change is major (the "
+        "canary-ready-component 1.4.0 steps too little from 1.3.0: the change is major (the "
         'parameter workPath has the default `"/data"` and had `"/work"`: Applications that leave '
         "it out change), raise `version` to 2.0.0; `tandem semver` lists all reasons"
     )
@@ -72,7 +73,7 @@ def test_a_version_that_steps_too_little_is_refused_with_the_reason(
 
 def test_what_the_lock_knows_already_is_not_judged_again(blueprints: Path, tmp_path: Path) -> None:
     edit(blueprints, "default: /work", "default: /data")
-    edit(blueprints, "version: 1.2.0", "version: 1.2.1")
+    edit(blueprints, "version: 1.3.0", "version: 1.3.1")
     lock = versions.load(blueprints / versions.FILE)
     released = versions.extend(lock, definitions.generate(blueprints))
     (blueprints / versions.FILE).write_text(versions.dump(released), encoding="utf-8")
@@ -83,11 +84,11 @@ def test_what_the_lock_knows_already_is_not_judged_again(blueprints: Path, tmp_p
 def test_the_text_to_compare_with_has_to_be_the_one_that_was_released(
     blueprints: Path, tmp_path: Path, old: str, new: str
 ) -> None:
-    kept = blueprints / "released" / "canary-ready-component" / "1.2.0.cue"
+    kept = blueprints / "released" / "canary-ready-component" / "1.3.0.cue"
     kept.write_text(kept.read_text().replace(old, new, 1)) if old else kept.unlink()
     project.definitions_only(blueprints, tmp_path / "out")
-    edit(blueprints, "version: 1.2.0", "version: 1.2.1")
-    with pytest.raises(source.SourceError, match=r"1\.2\.0.*bring the file back") as caught:
+    edit(blueprints, "version: 1.3.0", "version: 1.3.1")
+    with pytest.raises(source.SourceError, match=r"1\.3\.0.*bring the file back") as caught:
         project.definitions_only(blueprints, tmp_path / "out")
     assert caught.value.file == str(kept)
 
@@ -104,12 +105,12 @@ def test_the_texts_that_are_kept_are_what_the_lock_knows(root: Path) -> None:
 
 def test_an_old_version_cannot_come_back_changed(blueprints: Path, tmp_path: Path) -> None:
     """The lock remembers all versions, not only the last."""
-    edit(blueprints, "version: 1.2.0", "version: 1.3.0")
+    edit(blueprints, "version: 1.3.0", "version: 1.4.0")
     project.definitions_only(blueprints, tmp_path / "out").write()
-    edit(blueprints, "version: 1.3.0", "version: 1.2.0")
+    edit(blueprints, "version: 1.4.0", "version: 1.3.0")
     project.definitions_only(blueprints, tmp_path / "out").write()
     edit(blueprints, "usage: Arguments of the init container", "usage: Other words")
-    with pytest.raises(source.SourceError, match=r"1\.2\.0 exists with other content"):
+    with pytest.raises(source.SourceError, match=r"1\.3\.0 exists with other content"):
         project.definitions_only(blueprints, tmp_path / "out")
 
 

@@ -37,10 +37,12 @@ class VelaBed(Bed):
         """Run `vela` in this namespace; return what it printed."""
         return self.kubevela.vela(*arguments, "-n", self.namespace, fails=fails)
 
-    def up(self, application: Obj, *more: str) -> str:
+    def up(self, application: Obj, *more: str, fails: bool = False) -> str:
         """Apply an Application by `vela up`, again where a write of vela-core came between."""
         path = self._folder / f"{application['metadata']['name']}.yaml"
         path.write_text(yaml.safe_dump(application))
+        if fails:
+            return self.vela("up", "-f", str(path), *more, fails=True)
         return self._repeated("up", "-f", str(path), *more)
 
     def resume(self, name: str = "shop") -> str:

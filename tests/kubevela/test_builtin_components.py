@@ -149,6 +149,42 @@ async def test_objects_are_released_though_their_workflow_does_not_wait(bed: Vel
     assert (await bed.get(Kind.DEPLOYMENT, "shop-back"))["spec"] == before
 
 
+async def test_steps_behind_it_make_a_workflow_wait_for_the_release_of_objects(
+    bed: VelaBed,
+) -> None:
+    """`rollout-approve` asks, `rollout-step` waits: neither needs the component to be unhealthy."""
+    step = {"components": ["shop"]}
+    workflow = [
+        {"name": "state", "type": "apply-component", "properties": {"component": "shop"}},
+        {"name": "ask", "type": "rollout-approve", "properties": {**step, "step": 1}},
+        {"name": "whole", "type": "rollout-step", "properties": {**step, "step": 3}},
+    ]
+
+    def stated(image: str) -> Obj:
+        found = application(_objects(image), approval="workflow")
+        found["spec"]["workflow"] = {"steps": workflow}
+        return found
+
+    bed.up(stated("shop:v1"))
+    await bed.until_running()
+    async with bed.watched() as seen:
+        bed.up(stated("shop:v2"))
+        await bed.until_paused("shop", 1)
+        await bed.until_application(lambda f: phase(f) == "workflowSuspending")
+        assert await bed.sizes("shop-back") == {"shop:v1": 3, "shop:v2": 1}
+        bed.vela("workflow", "resume", "shop")
+        await bed.until_running()
+        generation = (await bed.application())["metadata"]["generation"]
+    assert await bed.sizes("shop-back") == {"shop:v2": REPLICAS}
+    (rollout,) = await bed.items(Kind.ROLLOUT)
+    assert rollout["status"]["phase"] == "Healthy"
+    assert [f for f in seen[:-1] if phase(f) in DONE and _of(f, generation)] == []
+
+
+def _of(found: Obj, generation: int) -> bool:
+    return bool(found["metadata"]["generation"] == generation)
+
+
 async def test_a_deployment_that_something_else_delivers_is_named(bed: VelaBed) -> None:
     """As with a chart: the component renders no Deployment, the trait names it."""
     await bed.create(Kind.DEPLOYMENT, deployment("shop:v1", "shop-web"))

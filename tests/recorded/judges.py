@@ -33,7 +33,18 @@ def kubevela(definition: Definition, context: Obj, parameter: Obj) -> Obj:
     for attribute, field in (("healthPolicy", "isHealth"), ("customStatus", "message")):
         text = cues.policy(definition, attribute, context, parameter)
         stated[field] = msgspec.json.decode(export(text, field))
-    return {"healthy": stated["isHealth"], "message": stated["message"]}
+    return {
+        "healthy": stated["isHealth"],
+        "message": stated["message"],
+        "details": details(definition, context, parameter),
+    }
+
+
+def details(definition: Definition, context: Obj, parameter: Obj) -> dict[str, str]:
+    """Return `status.details`, without the fields that KubeVela keeps to itself (`$`)."""
+    text = cues.details(definition, context, parameter)
+    found: Obj = msgspec.json.decode(export(text, "details"))
+    return {key: value for key, value in found.items() if not key.startswith("$")}
 
 
 def argo(rollout: Obj) -> Obj:

@@ -22,6 +22,7 @@ IN_RELEASE = (
     "controller-dead",
     "going-back",
     "pods-crash-in-a-step",
+    "scaled-to-zero-in-a-release",
     "status-with-little-in-it",
     "step-paused",
     "step-paused-after-an-old-clients-put",
@@ -32,16 +33,6 @@ IN_RELEASE = (
 """States in which a release has begun and not ended, as a person reads them."""
 
 WITHHELD = ("rejected", "rolled-back")
-AT_ZERO = pytest.param(
-    "scaled-to-zero-in-a-release",
-    marks=pytest.mark.xfail(
-        strict=True,
-        reason="at zero the workload states the stable template and bears no mark of the release: "
-        "the component's policy, which sees nothing else, holds it to be healthy",
-    ),
-)
-"""A known gap of the component's health policy; Argo CD and Flux read the Rollout and tell."""
-
 SEEN_BY_THE_WORKLOAD_ALONE = ("changed-just-now", "controller-dead")
 """No controller has looked: the Rollout's status is that of before, the workload is paused."""
 
@@ -59,7 +50,7 @@ def test_the_table_has_a_row_for_every_state_and_says_what_it_is() -> None:
     assert [name for name, row in expected().items() if len(row["what"]) < 10] == []
 
 
-@pytest.mark.parametrize("name", [*IN_RELEASE, *WITHHELD, AT_ZERO])
+@pytest.mark.parametrize("name", [*IN_RELEASE, *WITHHELD])
 def test_a_component_is_not_healthy_before_its_release_has_ended_nor_while_a_version_is_rejected(
     name: str,
 ) -> None:
@@ -68,7 +59,7 @@ def test_a_component_is_not_healthy_before_its_release_has_ended_nor_while_a_ver
 
 @pytest.mark.parametrize(
     "name",
-    sorted({*IN_RELEASE, *WITHHELD, "scaled-to-zero-in-a-release"} - {*SEEN_BY_THE_WORKLOAD_ALONE}),
+    sorted({*IN_RELEASE, *WITHHELD} - {*SEEN_BY_THE_WORKLOAD_ALONE}),
 )
 def test_nor_is_a_rollout_for_argo_cd_and_flux(name: str) -> None:
     row = expected()[name]

@@ -283,7 +283,7 @@ def test_all_webhooks_ignore_failures_and_leave_tandem_and_kube_system_alone() -
     mutating = mutating_configuration(endpoint, {"tandem", 'od"d'})
     validating = validating_configuration(endpoint, {"tandem"})
     asked_about_releases = [
-        w for w in validating["webhooks"] if not w["name"].startswith("disable-addon")
+        w for w in validating["webhooks"] if not w["name"].startswith(("disable-addon", "traits"))
     ]
     for webhook in mutating["webhooks"] + asked_about_releases:
         assert webhook["failurePolicy"] == "Ignore"
@@ -325,6 +325,19 @@ def test_applications_are_asked_about_only_where_a_checkpoint_is_set_and_never_b
         "sideEffects": "None",
         "timeoutSeconds": 5,
     }
+
+
+def test_applications_with_two_traits_that_make_one_rollout_are_asked_about_and_never_block() -> (
+    None
+):
+    endpoint = Endpoint(ca_bundle=b"ca", url="https://127.0.0.1:9443")
+    webhooks = {w["name"]: w for w in validating_configuration(endpoint, {"tandem"})["webhooks"]}
+    webhook = webhooks["traits.tandem.oam.dev"]
+    assert webhook["failurePolicy"] == "Ignore"
+    assert [rule["operations"] for rule in webhook["rules"]] == [["CREATE", "UPDATE"]]
+    changed, two = (c["expression"] for c in webhook["matchConditions"])
+    assert changed == "oldObject == null || object.spec != oldObject.spec"
+    assert "['rollout', 'kruise-rollout', 'rolling-release']).size() > 1" in two
 
 
 def test_only_the_end_of_the_addon_needs_tandem_and_a_label_lets_it_end_without() -> None:

@@ -339,10 +339,18 @@ class Guard:
             self._judge_floor("the move", {self.stable: keep})
 
     def _judge_tandems_fields(self, new: Obj) -> None:
-        """What Tandem marks is paused or moving: nothing else is held by the mark."""
-        mark = new["metadata"].get("annotations", {}).get(keys.IN_PROGRESSING)
+        """What Tandem marks is paused or moving: nothing else is held by the mark.
+
+        And what it writes in a release is marked until the end, or health policies would take
+        a workload that happens to look complete for one whose release has ended.
+        """
+        annotations = new["metadata"].get("annotations", {})
+        mark = annotations.get(keys.IN_PROGRESSING)
         moving = new["spec"].get("minReadySeconds", 0) > 10**6
         assert not moving or mark, "moving without the mark of take-over"
+        told = mark or keys.UNFINISHED in annotations
+        gone = self.store.find(Kind.ROLLOUT, WEB) is None
+        assert told or gone or self.release is None, "in a release, and nothing tells"
 
     # Serving.
 

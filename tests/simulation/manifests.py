@@ -135,7 +135,8 @@ def plain(obj: Obj) -> Obj:
     annotations = {
         k: v
         for k, v in metadata.pop("annotations", {}).items()
-        if not k.startswith("deployment.kubernetes.io/") and k != keys.REJECTED
+        if not k.startswith("deployment.kubernetes.io/")
+        and k not in (keys.REJECTED, keys.UNFINISHED)
     }
     if annotations:
         metadata["annotations"] = annotations

@@ -105,7 +105,8 @@ class Tandem:
         """Decide what becomes of what a Rollout that is gone has left."""
         cache = ModelCache(self.model)
         found = self.model.find(Kind.DEPLOYMENT, self.rollout, Deployment)
-        told = found and {keys.IN_PROGRESSING, keys.REJECTED} & found.metadata.annotations.keys()
+        notes = {keys.IN_PROGRESSING, keys.REJECTED, keys.UNFINISHED}
+        told = found and notes & found.metadata.annotations.keys()
         return left(gather_left(cache, found, self.rollout)) if found and told else Decision()
 
     def decide(self, rollout: Rollout) -> Decision:

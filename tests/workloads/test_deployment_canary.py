@@ -35,7 +35,8 @@ from tests.examples import (
 
 PROVIDER = DeploymentCanary()
 TAKEN = {"rollouts.kruise.io/in-progressing": MARK}
-UNMARK = {"annotations": {"rollouts.kruise.io/in-progressing": None}}
+LEFT = {"tandem.oam.dev/unfinished": "shop"}
+LEAVE = {"annotations": {"rollouts.kruise.io/in-progressing": None, **LEFT}}
 
 
 def snapshot(
@@ -208,19 +209,19 @@ class TestWithdraw:
                 "paused": False,
                 "template": {"spec": {"containers": V1["spec"]["containers"]}},
             },
-            "metadata": UNMARK,
+            "metadata": LEAVE,
         }
         assert back == (REMOVE, change(restored))
-        assert after(STABLE.deployment, back) == deployment()
+        assert after(STABLE.deployment, back) == deployment(annotations=LEFT)
 
     def test_leaves_a_template_alone_that_is_the_stable_one_already(self) -> None:
         seen = snapshot(workload(taken(V1), (V1, 10, 10)))
         assert PROVIDER.withdraw(seen, versions()) == (
-            change({"spec": {"paused": False}, "metadata": UNMARK}),
+            change({"spec": {"paused": False}, "metadata": LEAVE}),
         )
 
     def test_is_written_once(self) -> None:
-        seen = snapshot(workload(deployment(), (V1, 10, 10)), going(beside(2)))
+        seen = snapshot(workload(deployment(annotations=LEFT), (V1, 10, 10)), going(beside(2)))
         assert PROVIDER.withdraw(seen, versions()) == ()
 
     def test_is_over_when_the_canary_is_gone_and_stable_pods_are_ready(self) -> None:
@@ -258,20 +259,22 @@ class TestState:
 class TestFinish:
     def test_unpauses_and_keeps_the_canary_for_as_long_as_it_serves(self) -> None:
         assert PROVIDER.finish(snapshot(STABLE, beside(2)), versions()) == (
-            change({"spec": {"paused": False}, "metadata": UNMARK}),
+            change({"spec": {"paused": False}, "metadata": LEAVE}),
         )
 
     def test_is_written_once(self) -> None:
-        seen = snapshot(workload(deployment(template=V2), (V1, 5, 5), (V2, 5, 5)), beside(2))
+        seen = snapshot(
+            workload(deployment(annotations=LEFT, template=V2), (V1, 5, 5), (V2, 5, 5)), beside(2)
+        )
         assert PROVIDER.finish(seen, versions()) == ()
 
     @pytest.mark.parametrize(
         ("stated", "sets", "over"),
         [
-            (deployment(template=V2), [(V2, 10, 10)], True),
-            (deployment(template=V2), [(V2, 10, 9)], False),
-            (deployment(template=V2), [(V1, 1, 1), (V2, 10, 10)], False),
-            (deployment(template=V2), [(V3, 1, 1), (V2, 10, 10)], False),
+            (deployment(annotations=LEFT, template=V2), [(V2, 10, 10)], True),
+            (deployment(annotations=LEFT, template=V2), [(V2, 10, 9)], False),
+            (deployment(annotations=LEFT, template=V2), [(V1, 1, 1), (V2, 10, 10)], False),
+            (deployment(annotations=LEFT, template=V2), [(V3, 1, 1), (V2, 10, 10)], False),
             (deployment(template=V2, observed=2), [(V2, 10, 10)], False),
             (taken(), [(V1, 10, 10)], False),
             (taken(), [(V2, 10, 10)], False),
@@ -313,7 +316,10 @@ class TestProgress:
         )
 
     def test_counts_the_users_own_pods_once_it_is_unpaused(self) -> None:
-        seen = snapshot(workload(deployment(template=V2), (V1, 6, 6), (V2, 4, 3)), beside(3, 3))
+        seen = snapshot(
+            workload(deployment(annotations=LEFT, template=V2), (V1, 6, 6), (V2, 4, 3)),
+            beside(3, 3),
+        )
         found = PROVIDER.progress(seen, versions(), NOW)
         assert (found.stable, found.new, found.new_ready, found.resting) == (6, 4, 3, False)
 

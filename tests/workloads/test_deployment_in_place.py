@@ -39,6 +39,8 @@ from tests.examples import (
 
 PROVIDER = DeploymentInPlace()
 TAKEN = {"rollouts.kruise.io/in-progressing": MARK}
+LEFT = {"tandem.oam.dev/unfinished": "shop"}
+LEAVE = {"annotations": {"rollouts.kruise.io/in-progressing": None, **LEFT}}
 MOVING: Obj = {
     "minReadySeconds": NEVER_AVAILABLE_SECONDS,
     "progressDeadlineSeconds": NO_DEADLINE_SECONDS,
@@ -239,10 +241,10 @@ class TestWithdraw:
                     "progressDeadlineSeconds": 600,
                     "template": {"spec": {"containers": V1["spec"]["containers"]}},
                 },
-                "metadata": {"annotations": {"rollouts.kruise.io/in-progressing": None}},
+                "metadata": LEAVE,
             }
         )
-        assert after(stated, back) == deployment()
+        assert after(stated, back) == deployment(annotations=LEFT)
 
     def test_leaves_a_template_alone_that_is_the_stable_one_already(self) -> None:
         stated = taken(V1, paused=True, strategy=rolling(0, 1))
@@ -253,12 +255,12 @@ class TestWithdraw:
                     "strategy": {"rollingUpdate": {"maxSurge": "25%"}},
                     "paused": False,
                 },
-                "metadata": {"annotations": {"rollouts.kruise.io/in-progressing": None}},
+                "metadata": LEAVE,
             }
         )
 
     def test_is_written_once(self) -> None:
-        of = workload(deployment(), (V1, 8, 8), (V2, 2, 2))
+        of = workload(deployment(annotations=LEFT), (V1, 8, 8), (V2, 2, 2))
         assert PROVIDER.withdraw(snapshot(of), versions()) == ()
 
     @pytest.mark.parametrize(
@@ -307,10 +309,12 @@ class TestFinish:
     def test_unpauses_with_the_users_fields(self) -> None:
         stated = taken(paused=True, strategy=rolling(0, 1))
         of = snapshot(workload(stated, (V1, 5, 5), (V2, 5, 5)))
-        assert after(stated, PROVIDER.finish(of, versions())) == deployment(template=V2)
+        assert after(stated, PROVIDER.finish(of, versions())) == deployment(
+            annotations=LEFT, template=V2
+        )
 
     def test_is_written_once(self) -> None:
-        of = snapshot(workload(deployment(template=V2), (V2, 10, 10)))
+        of = snapshot(workload(deployment(annotations=LEFT, template=V2), (V2, 10, 10)))
         assert PROVIDER.finish(of, versions()) == ()
 
     @pytest.mark.parametrize(
@@ -326,7 +330,7 @@ class TestFinish:
     def test_is_over_when_only_new_pods_are_left_and_ready(
         self, sets: list[tuple[Obj, int, int]], over: bool
     ) -> None:
-        of = snapshot(workload(deployment(template=V2), *sets))
+        of = snapshot(workload(deployment(annotations=LEFT, template=V2), *sets))
         assert PROVIDER.finished(PROVIDER.progress(of, versions(), NOW)) is over
 
     def test_leaves_nothing_to_clean_up(self) -> None:

@@ -22,6 +22,7 @@ CHECKS: tuple[Check, ...] = (
     installation.certificate,
     releases.left_paused,
     releases.stray_rejection,
+    releases.stray_unfinished,
     releases.rivals,
     releases.withheld_long,
     releases.batch_finalizers,

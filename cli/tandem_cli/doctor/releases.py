@@ -46,19 +46,38 @@ def _rollout(cluster: Cluster, namespace: str, mark: str) -> bool:
 
 def stray_rejection(cluster: Cluster) -> Iterator[Finding]:
     """The mirror of a rejected version, where no Rollout takes it away any more."""
+    for place, remedy in _left_with(cluster, keys.REJECTED):
+        yield problem(
+            "stray-rejection",
+            place,
+            "it still says that a version was rejected, so its component stays unhealthy, and no "
+            "Rollout releases it",
+            remedy,
+        )
+
+
+def stray_unfinished(cluster: Cluster) -> Iterator[Finding]:
+    """The mark of a release that has not ended, where no Rollout will end it."""
+    for place, remedy in _left_with(cluster, keys.UNFINISHED):
+        yield problem(
+            "stray-unfinished",
+            place,
+            "it still says that a release has not ended, so its component stays unhealthy, and no "
+            "Rollout releases it",
+            remedy,
+        )
+
+
+def _left_with(cluster: Cluster, note: str) -> Iterator[tuple[str, str]]:
+    """Yield Deployments that bear an annotation and have no Rollout, and how to drop it."""
     if not cluster.known("Rollout"):
         return
     for deployment in cluster.caches.stores[Kind.DEPLOYMENT].list():
         meta = deployment.metadata
         rollouts = cluster.caches.rollouts_for(meta.namespace, "Deployment", meta.name)
-        if keys.REJECTED in meta.annotations and not rollouts:
-            yield problem(
-                "stray-rejection",
-                f"Deployment {meta.namespace}/{meta.name}",
-                "it still says that a version was rejected, so its component stays unhealthy, and "
-                "no Rollout releases it",
-                f"kubectl -n {meta.namespace} annotate deployment {meta.name} {keys.REJECTED}-",
-            )
+        if note in meta.annotations and not rollouts:
+            remedy = f"kubectl -n {meta.namespace} annotate deployment {meta.name} {note}-"
+            yield f"Deployment {meta.namespace}/{meta.name}", remedy
 
 
 def rivals(cluster: Cluster) -> Iterator[Finding]:

@@ -134,15 +134,18 @@ def _mirror_rejection(snapshot: Snapshot, known: tuple[ReleaseRecord, ...]) -> t
 
 
 def _show(snapshot: Snapshot, message: str | None) -> tuple[Effect, ...]:
-    """Write the workload's annotation about a rejected version, or take it away."""
+    """Write the workload's annotation about a rejected version, or take it away.
+
+    The mark of an unfinished release goes in the same write: no moment is without either.
+    """
     if snapshot.workload is None:
         return ()
     meta = snapshot.workload.deployment.metadata
-    if meta.annotations.get(keys.REJECTED) == message:
+    wanted = {keys.REJECTED: message, keys.UNFINISHED: None}
+    marks = {key: value for key, value in wanted.items() if meta.annotations.get(key) != value}
+    if not marks:
         return ()
-    return (
-        patch_of(Kind.DEPLOYMENT, meta, {"metadata": {"annotations": {keys.REJECTED: message}}}),
-    )
+    return (patch_of(Kind.DEPLOYMENT, meta, {"metadata": {"annotations": marks}}),)
 
 
 def hold_on(snapshot: Snapshot, *, met: bool) -> Decision | None:

@@ -20,6 +20,7 @@ from tandem_controller.api.guard import GROUP, not_written_by
 from tandem_controller.api.rollout import GROUP as ROLLOUT_GROUP
 from tandem_controller.api.watched import selector
 from tandem_controller.decide.admission.disabling import ADDON, ADDON_NAMESPACE
+from tandem_controller.decide.admission.traits import HAS_TWO
 from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING, WITHHELD_CONFIG
 
 NAME = "tandem"
@@ -30,6 +31,7 @@ ROLLOUTS_PATH = "/validate-rollouts"
 ROLLOUTS_MUTATE_PATH = "/mutate-rollouts"
 STATUS_PATH = "/mutate-rollouts-status"
 APPLICATIONS_PATH = "/validate-applications"
+TRAITS_PATH = "/validate-traits"
 DISABLING_PATH = "/validate-disabling"
 DISABLING = "disable-addon"
 """What the names of the webhooks of the addon's end start with."""
@@ -91,7 +93,7 @@ def validating_configuration(
     not_ours = {"name": "not-tandem", "expression": not_written_by(writers)}
     rule = _rule("rollouts", ("CREATE", "UPDATE"))
     webhook = _webhook("validate", endpoint.client_config(ROLLOUTS_PATH), rule)
-    webhooks = [webhook | {"matchConditions": [not_ours]}, *_disabling(endpoint)]
+    webhooks = [webhook | {"matchConditions": [not_ours]}, *_disabling(endpoint), _traits(endpoint)]
     if applications:
         webhooks.append(_applications(endpoint))
     return _configuration("ValidatingWebhookConfiguration", webhooks)
@@ -128,11 +130,23 @@ def _applications(endpoint: Endpoint) -> dict[str, Any]:
     return webhook | {"matchConditions": [changed]}
 
 
-def _application_rule(operation: str) -> dict[str, Any]:
+def _traits(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the webhook for Applications in which two traits make one Rollout."""
+    rule = _application_rule("CREATE", "UPDATE")
+    changed = "oldObject == null || object.spec != oldObject.spec"
+    webhook = _webhook("traits", endpoint.client_config(TRAITS_PATH), rule)
+    conditions = [
+        {"name": "spec-changes", "expression": changed},
+        {"name": "two-make-a-rollout", "expression": HAS_TWO},
+    ]
+    return webhook | {"matchConditions": conditions}
+
+
+def _application_rule(*operations: str) -> dict[str, Any]:
     return {
         "apiGroups": ["core.oam.dev"],
         "apiVersions": ["v1beta1"],
-        "operations": [operation],
+        "operations": list(operations),
         "resources": ["applications"],
         "scope": "Namespaced",
     }

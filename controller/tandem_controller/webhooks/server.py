@@ -38,6 +38,7 @@ from tandem_controller.decide.admission.review import (
 )
 from tandem_controller.decide.admission.rollout import admit_rollout, give_back, note_approver
 from tandem_controller.decide.admission.status import admit_status
+from tandem_controller.decide.admission.traits import admit_traits
 from tandem_controller.decide.admission.workload import Guarded, admit_workload
 from tandem_controller.kube.errors import ApiError
 from tandem_controller.webhooks.certificates import Bundle
@@ -49,6 +50,7 @@ from tandem_controller.webhooks.configuration import (
     ROLLOUTS_MUTATE_PATH,
     ROLLOUTS_PATH,
     STATUS_PATH,
+    TRAITS_PATH,
     WORKLOADS_PATH,
 )
 from tandem_controller.webhooks.convert import convert_review
@@ -153,6 +155,7 @@ class WebhookServer:
             CONFIG_PATH: self._config,
             APPLICATIONS_PATH: self._application,
             DISABLING_PATH: self._disabling,
+            TRAITS_PATH: self._traits,
         }
         for path, decide in admissions.items():
             app.router.add_post(path, self._admission(path, decide))
@@ -210,6 +213,9 @@ class WebhookServer:
 
     async def _application(self, review: AdmissionRequest) -> Verdict:
         return admit_application(review, self.checkpoint, self.proven)
+
+    async def _traits(self, review: AdmissionRequest) -> Verdict:
+        return admit_traits(review)
 
     async def _disabling(self, review: AdmissionRequest) -> Verdict:
         known = self.lookup.rollouts() if self.lookup.has_synced else None

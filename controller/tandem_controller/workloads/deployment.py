@@ -11,7 +11,7 @@ import msgspec
 from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH, canonical, template_fingerprint
 from tandem_controller.api.workload import Deployment, ReplicaSet
 from tandem_controller.effect import Effect, Kind, patch_of
-from tandem_controller.keys import FROZEN, IN_PROGRESSING
+from tandem_controller.keys import FROZEN, IN_PROGRESSING, UNFINISHED
 from tandem_controller.mergepatch import merge_diff
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads.pods import ReadyCount, count_ready
@@ -93,20 +93,24 @@ def patch(
     spec: Mapping[str, Any],
     *,
     in_progressing: str | None,
+    unfinished: str | None = None,
 ) -> tuple[Effect, ...]:
-    """Return the patch that brings these spec fields about, and marks or unmarks take-over.
+    """Return the patch that brings these spec fields about, and marks or unmarks the workload.
 
-    `in_progressing` is the Rollout's name, or None to remove the mark.
+    `in_progressing` (taken over) and `unfinished` (left to its own controller before the
+    release has ended) are the Rollout's name, or None to remove the mark.
     """
     have = current_spec(deployment)
     body: dict[str, Any] = {}
     if diff := merge_diff({key: have[key] for key in spec}, spec):
         body["spec"] = diff
     mark = None if in_progressing is None else take_over_mark(in_progressing)
-    if deployment.metadata.annotations.get(IN_PROGRESSING) != mark:
-        body["metadata"] = {"annotations": {IN_PROGRESSING: mark}}
-    if mark is None and FROZEN in deployment.metadata.annotations:
-        body["metadata"] = {"annotations": {IN_PROGRESSING: None, FROZEN: None}}
+    have_marks = deployment.metadata.annotations
+    wanted: dict[str, str | None] = {IN_PROGRESSING: mark, UNFINISHED: unfinished}
+    if mark is None:
+        wanted[FROZEN] = None
+    if marks := {key: value for key, value in wanted.items() if have_marks.get(key) != value}:
+        body["metadata"] = {"annotations": marks}
     if not body:
         return ()
     meta = deployment.metadata

@@ -119,7 +119,12 @@ class DeploymentCanary:
         spec = native.users_fields(versions)
         if native.live_fingerprint(workload) != versions.stable:
             spec["template"] = dict(versions.stable_template)
-        restored = native.patch(workload.deployment, spec, in_progressing=None)
+        restored = native.patch(
+            workload.deployment,
+            spec,
+            in_progressing=None,
+            unfinished=snapshot.rollout.metadata.name,
+        )
         return (*self.clean_up(snapshot), *restored)
 
     def withdrawn(self, progress: Progress) -> bool:
@@ -145,7 +150,12 @@ class DeploymentCanary:
     def finish(self, snapshot: Snapshot, versions: Versions) -> tuple[Effect, ...]:
         """Un-pause the user's Deployment; the canary's pods serve until it is done."""
         deployment = _stable(snapshot).deployment
-        return native.patch(deployment, native.users_fields(versions), in_progressing=None)
+        return native.patch(
+            deployment,
+            native.users_fields(versions),
+            in_progressing=None,
+            unfinished=snapshot.rollout.metadata.name,
+        )
 
     def finished(self, progress: Progress) -> bool:
         """Whether the user's Deployment runs the new version everywhere."""

@@ -148,7 +148,12 @@ class DeploymentInPlace:
         spec = native.users_fields(versions)
         if native.live_fingerprint(workload) != versions.stable:
             spec["template"] = dict(versions.stable_template)
-        return native.patch(workload.deployment, spec, in_progressing=None)
+        return native.patch(
+            workload.deployment,
+            spec,
+            in_progressing=None,
+            unfinished=snapshot.rollout.metadata.name,
+        )
 
     def withdrawn(self, progress: Progress) -> bool:
         """Whether the stable ReplicaSet is alone, complete and ready."""
@@ -169,7 +174,12 @@ class DeploymentInPlace:
     def finish(self, snapshot: Snapshot, versions: Versions) -> tuple[Effect, ...]:
         """Restore the user's fields and un-pause; the controller rolls out the rest."""
         deployment = _workload(snapshot).deployment
-        return native.patch(deployment, native.users_fields(versions), in_progressing=None)
+        return native.patch(
+            deployment,
+            native.users_fields(versions),
+            in_progressing=None,
+            unfinished=snapshot.rollout.metadata.name,
+        )
 
     def finished(self, progress: Progress) -> bool:
         """Whether the new ReplicaSet is alone, complete and ready."""
