@@ -27,9 +27,9 @@ async def own_namespace(kubeconfig: Path) -> AsyncIterator[tuple[Client, str]]:
         await client.close()
 
 
-async def create_namespace(client: Client) -> str:
-    """Create a namespace that nobody else uses; return its name."""
-    name = f"t-{uuid4().hex[:8]}"
+async def create_namespace(client: Client, name: str = "") -> str:
+    """Create a namespace, by default one that nobody else uses; return its name."""
+    name = name or f"t-{uuid4().hex[:8]}"
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     await client.create(NAMESPACES, body, field_manager="test")
     return name

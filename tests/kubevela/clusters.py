@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.wait import wait_for
-from tests.cluster.bed import NAMESPACES, Bed
+from tests.cluster.bed import Bed
 from tests.cluster.conftest import until_webhooks_are_asked
+from tests.cluster.namespace import NAMESPACES, create_namespace
 from tests.kubevela.bed import VelaBed
 from tests.kubevela.conftest import ADDON, as_admin
 from tests.kubevela.core import KubeVela
@@ -67,11 +67,9 @@ async def beds(clusters: Clusters, folder: Path) -> AsyncIterator[Beds]:
     """Make a namespace of one test's own in both clusters."""
     hub = await Client.connect(kubeconfig=clusters.kubevela.cluster.kubeconfig, user_agent="test")
     edge = await Client.connect(kubeconfig=clusters.edge.kubeconfig, user_agent="test")
-    name = f"t-{uuid4().hex[:8]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     try:
-        for client in (hub, edge):
-            await client.create(NAMESPACES, body, field_manager="test")
+        name = await create_namespace(hub)
+        await create_namespace(edge, name)
         yield Beds(VelaBed(hub, name, clusters.kubevela, folder), Bed(edge, name))
         # KubeVela deletes what it deployed elsewhere with the Application.
         await hub.delete(NAMESPACES, name, uid=None)

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tandem_controller.effect import Kind
-from tests.cluster.bed import NAMESPACES, Bed, Obj
+from tests.cluster.bed import Bed
+from tests.cluster.namespace import NAMESPACES, create_namespace
 from tests.kubevela.bed import VelaBed
 from tests.kubevela.topology import Place, message, place_after_place, steps, until_asked
 
@@ -17,9 +18,7 @@ pytestmark = pytest.mark.kubevela
 @pytest.fixture
 async def second(bed: VelaBed) -> AsyncIterator[Bed]:
     """Another namespace for the same Application."""
-    name = f"{bed.namespace}-b"
-    body: Obj = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await bed.client.create(NAMESPACES, body, field_manager="test")
+    name = await create_namespace(bed.client)
     yield Bed(bed.client, name)
     await bed.client.delete(NAMESPACES, name, uid=None)
 
