@@ -65,7 +65,7 @@ def _edit(file: Path, pattern: str, by: str) -> None:
 _EARLIER_OBJECTS = """
 package main
 
-controller: earlier: {
+rbac: earlier: {
 	apiVersion: "v1"
 	kind:       "ConfigMap"
 	metadata: {name: "tandem-earlier", namespace: parameter.namespace}
