@@ -43,16 +43,17 @@ class VelaBed(Bed):
         path.write_text(yaml.safe_dump(application))
         if fails:
             return self.vela("up", "-f", str(path), *more, fails=True)
-        return self._repeated("up", "-f", str(path), *more)
+        return self.insist("up", "-f", str(path), *more)
 
     def resume(self, name: str = "shop") -> str:
         """Resume a workflow, again where a write of vela-core came between: nothing was written.
 
         Only for Rollouts that a resume does not approve: that is written before.
         """
-        return self._repeated("workflow", "resume", name)
+        return self.insist("workflow", "resume", name)
 
-    def _repeated(self, *arguments: str) -> str:
+    def insist(self, *arguments: str) -> str:
+        """Run `vela`, again where a write of vela-core came between."""
         for _ in range(UP_TRIES - 1):
             try:
                 return self.vela(*arguments)
