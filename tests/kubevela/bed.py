@@ -53,14 +53,16 @@ class VelaBed(Bed):
         return self.insist("workflow", "resume", name)
 
     def insist(self, *arguments: str) -> str:
-        """Run `vela`, again where a write of vela-core came between."""
+        """Run `vela`, again where a write of vela-core came between; return all that it said."""
+        said = ""
         for _ in range(UP_TRIES - 1):
             try:
-                return self.vela(*arguments)
+                return said + self.vela(*arguments)
             except AssertionError as failed:
                 if CONFLICT not in str(failed):
                     raise
-        return self.vela(*arguments)
+                said += f"{failed}\n"
+        return said + self.vela(*arguments)
 
     async def application(self, name: str = "shop") -> Obj:
         """Return an Application."""
