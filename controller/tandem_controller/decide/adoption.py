@@ -17,6 +17,7 @@ from tandem_controller.effect import Decision, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads.deployment import (
     by_fingerprint,
+    is_frozen,
     live_fingerprint,
     original,
     size,
@@ -35,7 +36,7 @@ def adopt(snapshot: Snapshot, workload: WorkloadSnapshot, now: datetime) -> Deci
     """Write a baseline record of what runs; no pod is restarted.
 
     A template that was changed and paused before it was ever looked at is not the baseline:
-    the pods that run are.
+    the pods that run are. Nor is that of a release which was frozen and lost its records.
     """
     template = _running_template(workload)
     return _config_given_back(snapshot, template) or _baseline(
@@ -89,7 +90,11 @@ def _config_given_back(snapshot: Snapshot, template: Template) -> Decision | Non
 def _running_template(workload: WorkloadSnapshot) -> Template:
     live = by_fingerprint(workload, live_fingerprint(workload))
     active = [rs for rs in workload.replica_sets if rs.spec.replicas > 0]
-    if size(live) > 0 or not active:
+    if is_frozen(workload.deployment):
+        active = [rs for rs in active if rs not in live]
+    elif size(live) > 0:
+        active = []
+    if not active:
         return workload.deployment.spec.template
     return max(active, key=lambda rs: (rs.status.ready_replicas, rs.metadata.name)).spec.template
 

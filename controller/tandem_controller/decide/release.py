@@ -151,6 +151,7 @@ def _release(case: Case) -> Decision:
         _parked,
         _turned,
         _rolled_back,
+        rest.note_ended,
         _mixed,
         _zero,
         _blocked,
