@@ -136,8 +136,16 @@ TRACKING_PREFIXES = (
 """Keys by which owners recognise their objects; copies of an object must not carry them."""
 
 TRACKING_KEYS = frozenset(
-    {"app.kubernetes.io/instance", "app.kubernetes.io/managed-by", IN_PROGRESSING, UNFINISHED},
+    {
+        "app.kubernetes.io/instance",
+        "app.kubernetes.io/managed-by",
+        IN_PROGRESSING,
+        UNFINISHED,
+        FROZEN,
+        REJECTED,
+    },
 )
+"""The same, and what Tandem notes on a workload."""
 
 
 def untracked(keys: dict[str, str]) -> dict[str, str]:

@@ -55,6 +55,8 @@ def test_what_was_stored_before_is_told_and_can_still_be_changed_and_deleted() -
     assert verdict.allowed
     (warning,) = verdict.warnings
     assert "keep one of them" in warning
+    other_order = application("kruise-rollout", "scaler", "rollout")
+    assert admit_traits(stated(other_order, both)).allowed
     assert admit_traits(stated(application("rollout"), both)) == ALLOWED
     going = application("rollout", "kruise-rollout", deletionTimestamp="now")
     assert admit_traits(stated(going)) == ALLOWED

@@ -27,7 +27,7 @@ def content(data: dict[str, str]) -> dict[str, Any]:
 def test_the_rejected_content_is_known_again_and_no_other(
     old: dict[str, str], new: dict[str, str], other: dict[str, str]
 ) -> None:
-    mark = new_mark("shop-1", config(new), config(old), "settings-1")
+    mark = new_mark("shop-1", config(new), config(old))
     assert mark.names(content(new))
     assert mark.names(content(old | new))
     assume(other not in (new, old | new))
@@ -39,7 +39,7 @@ def test_a_mark_is_read_as_it_was_written_and_holds_no_content(
     old: dict[str, str], new: dict[str, str]
 ) -> None:
     secret = {key: f"hunter{value}" for key, value in new.items()}
-    mark = new_mark("shop-1", config(secret), config(old), "settings-1").restated(stated=False)
+    mark = new_mark("shop-1", config(secret), config(old)).is_not_stated()
     written = mark.metadata("shop")["annotations"]
     assert mark_in(written) == mark
     assert "hunter" not in str(written)

@@ -288,6 +288,49 @@ def test_it_asks_once_for_all_clusters_when_all_are_there(approve: Definition) -
     assert places == ["eu", "us"]
 
 
+def test_what_is_left_of_an_answer_to_several_is_not_asked_for_again(approve: Definition) -> None:
+    """One cluster is fast: it has left the step when the next look comes."""
+    clusters = ("eu", "us")
+    (question,) = asks(run(approve, release(), release(), clusters=clusters))
+    suspended = {"message": f"Suspended by field {question}"}
+    first = run(approve, release(), release(), clusters=clusters, told=suspended)
+    given = {"message": first["passed"]["$params"]["message"]}
+    again = {"message": f"{suspended['message']}_asked_again_7"}
+    for told in (suspended, given, again):
+        for found in ((release(), release(2)), (release(2), release())):
+            done = run(approve, *found, clusters=clusters, told=told)
+            assert asks(done) == []
+            assert len(done["approvals"]) == 1
+
+
+def test_an_answer_for_one_is_none_for_another_beside_it(approve: Definition) -> None:
+    told = {"message": "Suspended by field approve_step_1_of_shop.eu_ab12"}
+    done = run(approve, release(), release(), clusters=("eu", "us"), told=told)
+    assert done["approvals"] == {}
+    assert asks(done) == ["approve_step_1_of_shop.eu_ab12_and_shop.us_ab12"]
+
+
+def test_the_name_of_a_long_question_stands_for_every_revision_in_it(approve: Definition) -> None:
+    clusters = tuple(f"the-cluster-in-region-{number}" for number in range(6))
+    found = [release() for _ in clusters]
+    (question,) = asks(run(approve, *found, clusters=clusters))
+    assert question.startswith("approve_step_1_of_6_components_")
+    assert len(question) < 150
+    told = {"message": f"Suspended by field {question}"}
+    done = run(approve, *found, clusters=clusters, told=told)
+    assert len(done["approvals"]) == len(clusters)
+    given = {"message": done["passed"]["$params"]["message"]}
+    assert len(run(approve, *found, clusters=clusters, told=given)["approvals"]) == len(clusters)
+    found[-1][0]["status"]["canaryStatus"]["canaryRevision"] = "cd34"
+    replaced = run(approve, *found, clusters=clusters, told=told)
+    assert replaced["approvals"] == {}
+    assert asks(replaced) not in ([], [question])
+
+
+def test_a_component_that_is_named_twice_is_meant_once(approve: Definition) -> None:
+    assert goes_on(run(approve, release(2), clusters=("eu", "eu")))
+
+
 def test_an_approval_of_the_rollout_itself_is_waited_for_without_a_question(
     approve: Definition,
 ) -> None:

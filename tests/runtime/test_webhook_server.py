@@ -19,6 +19,7 @@ from tandem_controller.kube.errors import ApiError
 from tandem_controller.webhooks.certificates import Bundle, renewed
 from tandem_controller.webhooks.configuration import (
     APPLICATIONS_PATH,
+    CONFIG_PATH,
     CONVERT_PATH,
     DISABLING_PATH,
     ROLLOUTS_MUTATE_PATH,
@@ -164,6 +165,16 @@ async def test_a_status_and_an_update_pass_through_their_routes(running: Running
     answer = await running.post(STATUS_PATH, review(approved, waiting, subResource="status"))
     assert answer["response"]["patch"]
     assert (await running.post(ROLLOUTS_MUTATE_PATH, review(SHOP, SHOP)))["response"]["allowed"]
+
+
+async def test_config_keeps_its_mark_while_the_cache_is_not_complete(running: Running) -> None:
+    key = "tandem.oam.dev/withheld-config"
+    mark = '{"content":"1","instead":"3","overlaid":"2","record":"shop-1"}'
+    marked = {"name": "settings", "labels": {key: "shop"}, "annotations": {key: mark}}
+    old, new = ({"metadata": marked, "data": {"a": value}} for value in "12")
+    assert (await running.post(CONFIG_PATH, review(new, old)))["response"]["patch"]
+    running.cache.has_synced = False
+    assert "patch" not in (await running.post(CONFIG_PATH, review(new, old)))["response"]
 
 
 async def test_an_application_is_judged_by_the_checkpoint_that_was_set(running: Running) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tandem_controller.effect import Kind, Note
@@ -24,7 +26,8 @@ class Shop:
     def __init__(self, *, optional: bool = False) -> None:
         self.model = Model()
         self.model.store = Store()
-        self.model.store.admission = ProductAdmission(self.model.store)
+        self._admission = ProductAdmission(self.model.store)
+        self.model.store.admission = self._admission
         self.tandem = Tandem(self.model)
         self.model.create(Kind.CONFIG_MAP, config(RENDERED, {"v": "1"}, labels=APPLICATION))
         self.model.create(Kind.CONFIG_MAP, config(FOREIGN, {"x": "1"}))
@@ -64,6 +67,13 @@ class Shop:
     def change(self, name: str, data: dict[str, str], kind: Kind = Kind.CONFIG_MAP) -> None:
         """Change the content of config."""
         self.model.edit(kind, name, {"data": data})
+
+    @contextmanager
+    def no_webhook(self) -> Iterator[None]:
+        """Let no webhook answer meanwhile."""
+        self._admission.away = True
+        yield
+        self._admission.away = False
 
     def lose(self, kind: Kind, name: str) -> None:
         """Take an object away by force."""

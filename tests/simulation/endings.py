@@ -65,6 +65,9 @@ def check_end(world: World) -> None:
         wanted = {**wanted, "spec": {**wanted["spec"], "template": web["spec"]["template"]}}
         assert _proven(world, web), "brought back to a template that never was stable"
     assert plain(web) == plain(wanted)
+    marks = {keys.IN_PROGRESSING, keys.UNFINISHED, keys.FROZEN}
+    left = marks & web["metadata"].get("annotations", {}).keys()
+    assert not left, f"the workload still bears {left}"
     assert traffic_objects(world.store) == world.before
     for kind in (Kind.SERVICE, Kind.INGRESS, Kind.DEPLOYMENT):
         assert world.store.find(kind, CANARY) is None, f"{kind} {CANARY} is left"

@@ -100,6 +100,7 @@ class Guard:
             self._judge_size(old, new)
         elif key.kind is Kind.DEPLOYMENT:
             self._judge_order(key, old, new)
+            self._judge_health(key, new)
         elif key.kind is Kind.POD:
             self._evicted |= self.actor == "user"
         elif key.kind is Kind.SERVICE and key.name == WEB:
@@ -161,9 +162,11 @@ class Guard:
             return
         plan = plans.resolve(canary, self._replicas())
         index = old.current_step_index
-        same = (old.canary_revision, old.current_step_index) == (
+        # Other steps void an approval that was given for one of the steps before.
+        same = (old.canary_revision, old.current_step_index, old.rollout_hash) == (
             new.canary_revision,
             new.current_step_index,
+            new.rollout_hash,
         )
         if old.rollout_hash != new.rollout_hash and old.canary_revision == new.canary_revision:
             self.permits.permit(
@@ -352,6 +355,13 @@ class Guard:
         gone = self.store.find(Kind.ROLLOUT, WEB) is None
         assert told or gone or self.release is None, "in a release, and nothing tells"
 
+    def _judge_health(self, key: Key, new: Obj | None) -> None:
+        """A component that looks healthy to our definition has no release in progress."""
+        if new is None or key.name != WEB or not looks_healthy(new):
+            return
+        gone = self.store.find(Kind.ROLLOUT, WEB) is None
+        assert gone or self.release is None, "in a release, and it looks healthy"
+
     # Serving.
 
     def _judge_floor(self, what: str, keep: dict[str, int]) -> None:
@@ -389,6 +399,17 @@ class Guard:
             mine = pod is None or controller_uid(pod) not in self._by_scaling
             return mine and not self._evicted
         return self.by_tandem or self.actor == "garbage"
+
+
+def looks_healthy(deployment: Obj) -> bool:
+    """The health policy of our components (`component-health.cue`)."""
+    status, spec = deployment.get("status", {}), deployment["spec"]
+    annotations = deployment["metadata"].get("annotations", {})
+    marks = {keys.REJECTED, keys.IN_PROGRESSING, keys.UNFINISHED} & annotations.keys()
+    counts = (status.get(f, 0) for f in ("replicas", "updatedReplicas", "availableReplicas"))
+    seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+    settled = all(count == spec["replicas"] for count in counts)
+    return seen and settled and not spec.get("paused") and not marks
 
 
 def _toggled_unseen(before: Obj) -> bool:

@@ -2,7 +2,8 @@
 
 Sources: `SetDefaults_Deployment`, `SetDefaults_PodSpec` and `SetDefaults_Container`
 (pkg/apis/apps/v1 and pkg/apis/core/v1 of Kubernetes 1.34), `ValidateDeploymentSpec`
-(pkg/apis/apps/validation), and the CEL rule of the ReleaseRecord CRD (DESIGN §2.2).
+(pkg/apis/apps/validation), `ValidateConfigMapUpdate` (pkg/apis/core/validation), and the CEL
+rules of our CRDs (DESIGN §2.2).
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def validate(kind: Kind, old: Obj | None, new: Obj) -> None:
     """Raise InvalidError when the API server would answer 422."""
     if kind is Kind.DEPLOYMENT:
         _validate_deployment(old, new["spec"])
+    if kind in (Kind.CONFIG_MAP, Kind.SECRET) and old is not None and old.get("immutable"):
+        _validate_immutable(old, new)
     if kind is Kind.RELEASE_RECORD and old is not None and old["spec"] != new["spec"]:
         raise InvalidError("spec is immutable")
     if kind is Kind.RELEASE_APPROVAL and old is not None:
@@ -99,6 +102,13 @@ def _validate_deployment(old: Obj | None, spec: Obj) -> None:
         raise InvalidError("spec.template.metadata.labels: `selector` does not match")
     if old is not None and old["spec"]["selector"] != spec["selector"]:
         raise InvalidError("spec.selector: field is immutable")
+
+
+def _validate_immutable(old: Obj, new: Obj) -> None:
+    """`ValidateConfigMapUpdate` and `ValidateSecretUpdate`."""
+    fields = ("immutable", "data", "binaryData")
+    if any(old.get(field) != new.get(field) for field in fields):
+        raise InvalidError("data: field is immutable when `immutable` is set")
 
 
 def _validate_strategy(strategy: Obj) -> None:

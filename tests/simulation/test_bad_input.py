@@ -170,7 +170,9 @@ class TestConfigAtARollback:
 
     def test_a_forged_copy_is_not_used(self, shop: Shop) -> None:
         (name,) = shop.copies(V1, RENDERED)
-        shop.model.store.patch(Kind.CONFIG_MAP, name, {"data": {"v": "forged"}})
+        copy = shop.model.store.get(Kind.CONFIG_MAP, name)
+        shop.lose(Kind.CONFIG_MAP, name)
+        shop.model.create(Kind.CONFIG_MAP, {**copy, "data": {"v": "forged"}})
         shop.release()
         shop.lose(Kind.CONFIG_MAP, RENDERED)
         shop.go_back()

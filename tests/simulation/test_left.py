@@ -10,7 +10,7 @@ from tandem_controller.effect import Kind
 from tandem_controller.workloads.deployment import original
 from tests.simulation import actions as do
 from tests.simulation.actions import Setting
-from tests.simulation.facts import WEB
+from tests.simulation.facts import CANARY, WEB
 from tests.simulation.model import Controller
 from tests.simulation.rules import Obj
 from tests.simulation.world import World
@@ -30,25 +30,55 @@ def test_a_workload_whose_rollout_is_deleted_before_the_first_look_is_released()
     assert keys.IN_PROGRESSING not in web(world)["metadata"].get("annotations", {})
 
 
-def test_a_frozen_release_stays_as_its_rollout_left_it() -> None:
-    world = World(Setting(replicas=4, policy=OnDelete.FREEZE))
-    users = original(world.model.deployment(WEB))
+def frozen(world: World) -> None:
+    """The trait is taken away in mid-release; KubeVela deletes the policy and its records go."""
     world.play([do.Apply(2)])
     world.tandem.settle()
     world.play([do.DeleteRollout()])
     world.tandem.settle()
     assert world.rollout is None
-    before = web(world)
-    assert before["spec"]["paused"]
-    # KubeVela deletes the policy with the trait, and its records are collected.
     world.model.delete(Kind.RELEASE_POLICY, WEB)
     for record in world.store.all_of(Kind.RELEASE_RECORD):
         world.model.delete(Kind.RELEASE_RECORD, record["metadata"]["name"])
+
+
+def test_a_frozen_release_stays_as_its_rollout_left_it() -> None:
+    world = World(Setting(replicas=4, policy=OnDelete.FREEZE))
+    users = original(world.model.deployment(WEB))
+    frozen(world)
+    before = web(world)
+    assert before["spec"]["paused"]
     world.tandem.settle()
     assert web(world)["spec"] == before["spec"]
     # What a release changed is known without any record, to whoever ends it.
     assert original(world.model.deployment(WEB)) == users
     assert web(world)["spec"]["strategy"] != users["strategy"]
+
+
+def test_a_frozen_release_whose_trait_comes_back_goes_on_from_its_first_step() -> None:
+    world = World(Setting(replicas=4, policy=OnDelete.FREEZE))
+    users = original(world.model.deployment(WEB))
+    frozen(world)
+    world.user.create_rollout()
+    world.tandem.settle(10)
+    assert world.model.sizes(WEB) == {"r/web:1": 3, "r/web:2": 1}
+    assert world.status["canaryStatus"]["currentStepIndex"] == 1
+    world.run_to_the_end()
+    assert world.model.sizes(WEB) == {"r/web:2": 4}
+    assert original(world.model.deployment(WEB)) == users
+
+
+def test_a_frozen_release_that_somebody_lets_go_gets_its_users_fields_back() -> None:
+    world = World(Setting(replicas=4, policy=OnDelete.FREEZE))
+    users = original(world.model.deployment(WEB))
+    frozen(world)
+    world.model.edit(Kind.DEPLOYMENT, WEB, {"spec": {"paused": False}})
+    world.tandem.settle(10)
+    world.user.create_rollout()
+    world.tandem.settle(10)
+    assert world.model.sizes(WEB) == {"r/web:2": 4}
+    assert web(world)["spec"]["strategy"] == users["strategy"]
+    assert keys.FROZEN not in web(world)["metadata"]["annotations"]
 
 
 def test_the_note_about_a_rejected_version_goes_with_the_rollout() -> None:
@@ -112,3 +142,15 @@ def test_a_template_that_came_back_before_the_first_look_is_not_left_paused() ->
     world.tandem.settle()
     assert world.rollout is None
     assert not web(world)["spec"].get("paused")
+
+
+def test_the_note_about_a_rejected_version_is_not_that_of_the_next_one() -> None:
+    """In its release a workload would say that the Application still states the version before."""
+    world = World(Setting(replicas=4, extra=True, routing="route"))
+    world.play([do.Apply(2), do.Quiesce(), do.AskBack(), do.Quiesce(), do.Wait(5), do.Quiesce()])
+    assert keys.REJECTED in web(world)["metadata"]["annotations"]
+    world.play([do.Apply(3), do.Quiesce()])
+    assert world.status["phase"] == "Progressing"
+    extra = world.store.get(Kind.DEPLOYMENT, CANARY)
+    for deployment in (web(world), extra):
+        assert keys.REJECTED not in deployment["metadata"].get("annotations", {})

@@ -9,16 +9,21 @@ from tandem_controller import keys
 from tandem_controller.api.fingerprint import template_fingerprint
 from tandem_controller.api.record import Originals
 from tandem_controller.decide import integrity, services
+from tandem_controller.decide.config import withhold
 from tandem_controller.decide.history import records
 from tandem_controller.decide.history.content import circumstances_of
+from tandem_controller.decide.hold.withheld import rejected
 from tandem_controller.effect import Decision, Note
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot
 from tandem_controller.workloads.deployment import (
     by_fingerprint,
+    is_frozen,
     live_fingerprint,
     original,
     size,
 )
+
+Template = dict[str, Any]
 
 ADOPTED = "adopted as it ran"
 ESCAPED = (
@@ -31,9 +36,12 @@ def adopt(snapshot: Snapshot, workload: WorkloadSnapshot, now: datetime) -> Deci
     """Write a baseline record of what runs; no pod is restarted.
 
     A template that was changed and paused before it was ever looked at is not the baseline:
-    the pods that run are.
+    the pods that run are. Nor is that of a release which was frozen and lost its records.
     """
-    return _baseline(snapshot, workload, _running_template(workload), now, ADOPTED)
+    template = _running_template(workload)
+    return _config_given_back(snapshot, template) or _baseline(
+        snapshot, workload, template, now, ADOPTED
+    )
 
 
 def escaped(workload: WorkloadSnapshot) -> bool:
@@ -60,19 +68,33 @@ def accept(snapshot: Snapshot, workload: WorkloadSnapshot, now: datetime) -> Dec
 
     It escaped, unless it was released and its record was lost since.
     """
+    template = workload.deployment.spec.template
+    if due := _config_given_back(snapshot, template):
+        return due
     lost = integrity.lost_at_rest(snapshot, workload)
     message = integrity.LOST if lost else ESCAPED
     reason = "RecordRebuilt" if lost else "ReleaseEscaped"
-    decision = _baseline(snapshot, workload, workload.deployment.spec.template, now, message)
+    decision = _baseline(snapshot, workload, template, now, message)
     return Decision(
         effects=decision.effects, notes=(Note(reason=reason, message=message, warning=True),)
     )
 
 
-def _running_template(workload: WorkloadSnapshot) -> dict[str, Any]:
+def _config_given_back(snapshot: Snapshot, template: Template) -> Decision | None:
+    """Give back what was kept from what runs now: of a workload that is gone, or let through."""
+    known = records.of_workload(snapshot)
+    own = records.by_fingerprint(known, template_fingerprint(template))
+    return withhold.given_back(snapshot, template, (r for r in rejected(known) if r is not own))
+
+
+def _running_template(workload: WorkloadSnapshot) -> Template:
     live = by_fingerprint(workload, live_fingerprint(workload))
     active = [rs for rs in workload.replica_sets if rs.spec.replicas > 0]
-    if size(live) > 0 or not active:
+    if is_frozen(workload.deployment):
+        active = [rs for rs in active if rs not in live]
+    elif size(live) > 0:
+        active = []
+    if not active:
         return workload.deployment.spec.template
     return max(active, key=lambda rs: (rs.status.ready_replicas, rs.metadata.name)).spec.template
 
@@ -80,7 +102,7 @@ def _running_template(workload: WorkloadSnapshot) -> dict[str, Any]:
 def _baseline(
     snapshot: Snapshot,
     workload: WorkloadSnapshot,
-    template: dict[str, Any],
+    template: Template,
     now: datetime,
     message: str,
 ) -> Decision:

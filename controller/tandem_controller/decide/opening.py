@@ -68,7 +68,7 @@ def _config_given_back(
     attempts = (*record.status.attempts, attempt)
     begun = replace(record, status=replace(record.status, attempts=attempts))
     after = (begun if r is record else r for r in known)
-    return withhold.given_back(snapshot, record.spec.template, known, rejected(after))
+    return withhold.given_back(snapshot, record.spec.template, rejected(after))
 
 
 def _of_its_platform(

@@ -152,6 +152,7 @@ def _release(case: Case) -> Decision:
         _parked,
         _turned,
         _rolled_back,
+        rest.note_ended,
         _mixed,
         _zero,
         _blocked,
@@ -244,7 +245,7 @@ def _turned(case: Case) -> Decision | None:
         return None
     known = records.of_workload(case.snapshot)
     template = case.release.spec.template
-    if due := withhold.given_back(case.snapshot, template, known, rejected(known)):
+    if due := withhold.given_back(case.snapshot, template, rejected(known)):
         return due
     parked = case.progress.new > 0 or case.progress.other > 0
     return Decision(effects=(records.restart(case.release, case.now, parked=parked),))

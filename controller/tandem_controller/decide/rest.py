@@ -19,6 +19,7 @@ from tandem_controller.api.rollout import (
 )
 from tandem_controller.decide import plan as plans
 from tandem_controller.decide import words
+from tandem_controller.decide.case import Case
 from tandem_controller.decide.history import evidence, records
 from tandem_controller.decide.hold.notices import notices, standing_rejection
 from tandem_controller.decide.hold.withheld import held, rejected
@@ -116,13 +117,17 @@ def _last_ended(known: Iterable[ReleaseRecord]) -> Attempt | None:
 
 
 def _unpause(snapshot: Snapshot) -> tuple[Effect, ...]:
-    """Release a workload that was taken over for a change that is gone again."""
+    """Release a workload that was taken over for a change that is gone again.
+
+    One that was frozen gets its user's fields back with it.
+    """
     if snapshot.workload is None:
         return ()
     deployment = snapshot.workload.deployment
     if keys.IN_PROGRESSING not in deployment.metadata.annotations:
         return ()
-    return native.patch(deployment, {"paused": False}, in_progressing=None)
+    spec = {**native.frozen_fields(deployment), "paused": False}
+    return native.patch(deployment, spec, in_progressing=None)
 
 
 def _mirror_rejection(snapshot: Snapshot, known: tuple[ReleaseRecord, ...]) -> tuple[Effect, ...]:
@@ -146,6 +151,20 @@ def _show(snapshot: Snapshot, message: str | None) -> tuple[Effect, ...]:
     if not marks:
         return ()
     return (patch_of(Kind.DEPLOYMENT, meta, {"metadata": {"annotations": marks}}),)
+
+
+def note_ended(case: Case) -> Decision | None:
+    """Take the note about a rejected version away in the release that ends the rejection.
+
+    The mark of take-over tells by then that the workload is not at rest.
+    """
+    meta = case.deployment.metadata
+    known = records.of_workload(case.snapshot)
+    noted = {keys.REJECTED, keys.IN_PROGRESSING} <= meta.annotations.keys()
+    if not noted or standing_rejection(case.snapshot, known, case.stable) is not None:
+        return None
+    body = {"metadata": {"annotations": {keys.REJECTED: None}}}
+    return Decision(effects=(patch_of(Kind.DEPLOYMENT, meta, body),))
 
 
 def hold_on(snapshot: Snapshot, *, met: bool) -> Decision | None:

@@ -30,6 +30,7 @@ from tandem_controller.decide.admission.application import (
 from tandem_controller.decide.admission.config import admit_config, marked_for
 from tandem_controller.decide.admission.disabling import admit_disabling, has_break_glass
 from tandem_controller.decide.admission.review import (
+    ALLOWED,
     AdmissionRequest,
     Verdict,
     decode_review,
@@ -199,6 +200,9 @@ class WebhookServer:
         return admit_status(review, self.writers)
 
     async def _config(self, review: AdmissionRequest) -> Verdict:
+        if not self.lookup.has_synced:
+            # As if no webhook answered: the mark stays, whatever is written.
+            return ALLOWED
         named = marked_for(review.old)
         return admit_config(review, self._known(review.namespace, named), self.writers)
 

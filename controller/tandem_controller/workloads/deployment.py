@@ -51,6 +51,11 @@ def frozen_fields(deployment: Deployment) -> dict[str, Any]:
     return {key: noted[key] for key in ORIGINAL_FIELDS} if whole else {}
 
 
+def is_frozen(deployment: Deployment) -> bool:
+    """Whether a release was frozen when its Rollout was deleted, and nobody let it go since."""
+    return deployment.spec.paused and bool(frozen_fields(deployment))
+
+
 def note_frozen(deployment: Deployment, versions: Versions) -> tuple[Effect, ...]:
     """Return the patch that notes the user's fields on a Deployment that is frozen.
 

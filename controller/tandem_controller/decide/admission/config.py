@@ -8,9 +8,10 @@ it is a change that nobody has judged.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.decide.admission.review import (
     ALLOWED,
     AdmissionRequest,
@@ -60,17 +61,22 @@ def _is_rejected(known: Guarded, mark: Mark) -> bool:
     """Whether the version that the content belongs to is rejected by now."""
     if not takes_over(known.rollout):
         return False
-    named = next((r for r in known.records if r.metadata.name == mark.record), None)
-    if named is None:
-        return False
-    uid = named.spec.workload.uid
-    mine = (r for r in known.records if r.spec.workload.uid == uid and fault(r) is None)
-    return any(r.metadata.name == mark.record for r in rejected(mine))
+    return any(r.metadata.name == mark.record for r in rejected(_present(known.records)))
+
+
+def _present(records: Collection[ReleaseRecord]) -> Iterator[ReleaseRecord]:
+    """Yield the sound records of the workload that exists now, as far as they tell.
+
+    Those of one that is gone stay, and nothing is withheld for them.
+    """
+    sound = [r for r in records if r.status.attempts and fault(r) is None]
+    newest = max(sound, key=lambda r: r.status.attempts[-1].started_at, default=None)
+    return (r for r in sound if newest and r.spec.workload.uid == newest.spec.workload.uid)
 
 
 def _admitted_as_stored(request: AdmissionRequest, mark: Mark) -> Verdict:
-    patch = _marked(request, mark.restated(stated=True))
-    for part in PARTS:
+    patch = _marked(request, mark.is_stated_over(_content(request.old)))
+    for part in (*PARTS, "immutable"):
         patch += set_field(request.new, (part,), request.old.get(part) or None)
     warning = (
         f"version {mark.record} is rejected, so its content is withheld and the stored one stays; "
@@ -93,7 +99,7 @@ def _after_no_change(request: AdmissionRequest, mark: Mark) -> Mark:
         _metadata(request.new, part).get(key) != _metadata(request.old, part).get(key)
         for part, key in told
     )
-    return mark.restated(stated=False) if went_back else mark
+    return mark.is_not_stated() if went_back else mark
 
 
 def _marked(request: AdmissionRequest, mark: Mark) -> list[Operation]:

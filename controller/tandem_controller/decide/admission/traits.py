@@ -30,8 +30,9 @@ def admit_traits(request: AdmissionRequest) -> Verdict:
     if (request.new.get("metadata") or {}).get("deletionTimestamp"):
         return ALLOWED
     before, now = (dict(_clashes(side)) for side in (request.old, request.new))
-    if found := [_told(name, types) for name, types in now.items() if before.get(name) != types]:
-        return denied("; ".join(found))
+    new = {name: types for name, types in now.items() if set(types) - set(before.get(name, ()))}
+    if new:
+        return denied("; ".join(_told(name, types) for name, types in new.items()))
     return Verdict(warnings=tuple(_told(name, types) for name, types in now.items()))
 
 

@@ -61,10 +61,7 @@ def copies(
         for look in config.by_object(config.references(template))
     )
     return tuple(
-        effect
-        for look, obj in found
-        if obj and rendered(snapshot, obj)
-        for effect in _kept(snapshot, record, look.kind, obj)
+        effect for look, obj in found if obj for effect in kept(snapshot, record, look.kind, obj)
     )
 
 
@@ -75,14 +72,22 @@ def look_of(kind: Kind, obj: ConfigObject) -> Look:
 
 def kept(
     snapshot: Snapshot, record: ReleaseRecord, kind: Kind, obj: ConfigObject
-) -> tuple[tuple[Effect, ...], str]:
-    """Return the effects by which a record owns a copy of an object, and the copy's name.
+) -> tuple[Effect, ...]:
+    """Return the effects by which a record owns a copy of an object that its Application renders.
 
-    The name is empty where something of somebody else has it.
+    None where something of somebody else has the copy's name.
     """
-    if not _copied(snapshot, kind, obj):
-        return (), ""
-    return _kept(snapshot, record, kind, obj), look_of(kind, obj).name
+    if not rendered(snapshot, obj):
+        return ()
+    have = config.seen(snapshot, look_of(kind, obj))
+    if have is None:
+        return (_create(snapshot, record, kind, obj),)
+    owners = have.metadata.owner_references
+    if not is_copy(snapshot, have, obj.fingerprint) or any(
+        o.uid == record.metadata.uid for o in owners
+    ):
+        return ()
+    return (_own_too(record, kind, have),)
 
 
 def rendered(snapshot: Snapshot, obj: ConfigObject) -> bool:
@@ -135,20 +140,6 @@ def _copied(snapshot: Snapshot, kind: Kind, obj: ConfigObject) -> bool:
         return False
     have = config.seen(snapshot, look_of(kind, obj))
     return have is None or is_copy(snapshot, have, obj.fingerprint)
-
-
-def _kept(
-    snapshot: Snapshot, record: ReleaseRecord, kind: Kind, obj: ConfigObject
-) -> tuple[Effect, ...]:
-    have = config.seen(snapshot, look_of(kind, obj))
-    if have is None:
-        return (_create(snapshot, record, kind, obj),)
-    owners = have.metadata.owner_references
-    if not is_copy(snapshot, have, obj.fingerprint) or any(
-        o.uid == record.metadata.uid for o in owners
-    ):
-        return ()
-    return (_own_too(record, kind, have),)
 
 
 def _create(snapshot: Snapshot, record: ReleaseRecord, kind: Kind, obj: ConfigObject) -> Create:

@@ -30,8 +30,8 @@ class Mark(Model, frozen=True):
     """SHA-256 of the content that the rejected version came with."""
     overlaid: str
     """SHA-256 of the same written over the old content, by an owner that removes no keys."""
-    copy: str = ""
-    """Name of the immutable copy of the rejected version's content."""
+    instead: str
+    """SHA-256 of the content that was put, or let stand, in its place."""
     stated: bool = True
     """Whether the owner states that content, as far as can be seen."""
 
@@ -50,9 +50,17 @@ class Mark(Model, frozen=True):
         """Return the annotation's value."""
         return canonical(msgspec.to_builtins(self)).decode()
 
-    def restated(self, *, stated: bool) -> Mark:
-        """Return the mark after the owner stated this content, or the old one."""
-        return replace(self, stated=stated)
+    def is_stated_over(self, content: Content) -> Mark:
+        """Return the mark after the owner stated what is kept away, over this content."""
+        return replace(self, instead=digest(content), stated=True)
+
+    def is_not_stated(self) -> Mark:
+        """Return the mark after the owner went back to the content that is there."""
+        return replace(self, stated=False)
+
+    def is_due(self, content: Content) -> bool:
+        """Whether the owner states what is kept away, and nobody wrote another content since."""
+        return self.stated and digest(content) == self.instead
 
 
 NO_MARK = {
@@ -70,13 +78,13 @@ def mark_in(annotations: Mapping[str, str]) -> Mark | None:
         return None
 
 
-def new_mark(record: str, live: ConfigObject, old: ConfigObject, copy: str) -> Mark:
+def new_mark(record: str, live: ConfigObject, old: ConfigObject) -> Mark:
     """Return the mark for the content that `live` has and `old` replaces."""
     return Mark(
         record=record,
         content=live.fingerprint,
         overlaid=digest(_overlaid(old.content, live.content)),
-        copy=copy,
+        instead=old.fingerprint,
     )
 
 

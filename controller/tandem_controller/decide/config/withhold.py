@@ -31,34 +31,42 @@ def put_back(
     live: ConfigObject,
     old: ConfigObject,
 ) -> tuple[Effect, ...]:
-    """Return the effects by which an object gets its old content and keeps the newer one away.
-
-    Where the object keeps another content away already, which its owner states, that stays.
-    """
-    content = merge_diff(live.content, old.content)
+    """Return the effects by which an object gets its old content and keeps the newer one away."""
+    body: dict[str, Any] = merge_diff(live.content, old.content)
     if snapshot.rollout.metadata.deleting:
-        return (patch_of(kind, live.metadata, content),)
-    standing = mark_in(live.metadata.annotations)
-    if standing is not None and standing.stated:
-        return (patch_of(kind, live.metadata, content),)
-    copies, name = config_copy.kept(snapshot, rejected, kind, live)
-    mark = new_mark(rejected.metadata.name, live, old, name)
-    metadata = mark.metadata(snapshot.rollout.metadata.name)
-    return (*copies, patch_of(kind, live.metadata, {**content, "metadata": metadata}))
+        return (patch_of(kind, live.metadata, body),)
+    mark = mark_in(live.metadata.annotations)
+    if mark is not None and (mark.is_due(live.content) or mark.names(live.content)):
+        body |= {"metadata": _kept_away(live, mark, old)}
+        return (patch_of(kind, live.metadata, body),)
+    mark = new_mark(rejected.metadata.name, live, old)
+    copies = config_copy.kept(snapshot, rejected, kind, live)
+    body |= {"metadata": mark.metadata(snapshot.rollout.metadata.name)}
+    return (*copies, patch_of(kind, live.metadata, body))
+
+
+def _kept_away(live: ConfigObject, mark: Mark, old: ConfigObject) -> Mapping[str, Any]:
+    """Return the metadata with which an object goes on keeping away what its owner states.
+
+    Unless that comes back itself. Another Rollout's mark stays that Rollout's.
+    """
+    if mark.content == old.fingerprint:
+        return NO_MARK
+    marked_for = live.metadata.labels.get(keys.WITHHELD_CONFIG, "")
+    return mark.is_stated_over(old.content).metadata(marked_for)
 
 
 def given_back(
     snapshot: Snapshot,
     template: Mapping[str, Any],
-    known: Iterable[ReleaseRecord],
     rejected: Iterable[ReleaseRecord],
 ) -> Decision | None:
     """Give an owner's content back where its version is rejected no more; None when it is done.
 
     `template` is what is to be released, `rejected` what stays rejected when it is. Nothing is
-    looked at where none of the known versions ever was rejected.
+    looked at where no version ever was rejected, of a workload that is gone neither.
     """
-    if not any(attempt.rejection for record in known for attempt in record.status.attempts):
+    if not any(each.rejection for record in snapshot.records for each in record.status.attempts):
         return None
     named = config.by_object(config.references(template))
     if looks := config.unseen(snapshot, named):
@@ -86,16 +94,17 @@ def _marked(snapshot: Snapshot, looks: Iterable[Look]) -> Iterator[tuple[Look, C
 def _return(snapshot: Snapshot, look: Look, live: ConfigObject, mark: Mark) -> tuple[Patch, Note]:
     """Put the owner's content in place, or only take the mark away where that is not known."""
     body: dict[str, Any] = {"metadata": NO_MARK}
-    new = config.seen(snapshot, _copy(look, mark)) if mark.stated else None
+    due = mark.is_due(live.content)
+    new = config.seen(snapshot, _copy(look, mark)) if due and not live.immutable else None
     if new is not None and config_copy.is_copy(snapshot, new, mark.content):
         message = f"{look.kind} {look.name!r} has the content again that its owner states"
         body |= merge_diff(live.content, new.content)
         return patch_of(look.kind, live.metadata, body), Note(reason=GIVEN_BACK, message=message)
     message = f"{look.kind} {look.name!r} is its owner's again, with the content that it has"
-    note = Note(reason=GIVEN_BACK, message=message, warning=mark.stated)
+    note = Note(reason=GIVEN_BACK, message=message, warning=due)
     return patch_of(look.kind, live.metadata, body), note
 
 
 def _copy(look: Look, mark: Mark) -> Look:
-    """Return how to see the copy; the object itself where there is none, which was seen."""
-    return Look(kind=look.kind, name=mark.copy or look.name)
+    """Return how to see the copy of what is kept away."""
+    return Look(kind=look.kind, name=config_copy.copy_name(look.name, mark.content))
