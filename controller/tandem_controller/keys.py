@@ -94,6 +94,18 @@ LAST_APPLIED = (
 )
 """Annotations in which appliers keep the manifest that they applied last, as JSON."""
 
+DELIVERY = "tandem.oam.dev/delivery"
+"""Annotation on a Rollout and on the Deployment that a chart brings for it: a hash of what the
+Application states of the chart. KubeVela labels only what it applies itself, so this says which
+revision such a Deployment carries: the trait writes it into the Rollout, and Helm carries it.
+"""
+
+DELIVERED = "tandem.oam.dev/delivered-template"
+"""Annotation on a Deployment with a delivery: that delivery, and the fingerprint of the pod
+template that came with it. Admission writes it, whatever becomes of the template: Helm leaves
+no copy of its manifest on the object.
+"""
+
 COMPONENT_VERSION = "tandem.oam.dev/component-version"
 """Annotation on a workload: the version of the ComponentDefinition that rendered it.
 
@@ -143,6 +155,8 @@ TRACKING_KEYS = frozenset(
         UNFINISHED,
         FROZEN,
         REJECTED,
+        DELIVERY,
+        DELIVERED,
     },
 )
 """The same, and what Tandem notes on a workload."""

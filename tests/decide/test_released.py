@@ -13,8 +13,9 @@ SPEC = DeploymentSpec(template={})
 ROLLOUT = Rollout(metadata=ObjectMeta(name="shop", namespace="demo"))
 
 
-def _snapshot(labels: dict[str, str]) -> Snapshot:
-    deployment = Deployment(metadata=ObjectMeta(name="shop", labels=labels), spec=SPEC)
+def _snapshot(labels: dict[str, str], annotations: dict[str, str] | None = None) -> Snapshot:
+    metadata = ObjectMeta(name="shop", labels=labels, annotations=annotations or {})
+    deployment = Deployment(metadata=metadata, spec=SPEC)
     return Snapshot(rollout=ROLLOUT, workload=WorkloadSnapshot(deployment=deployment))
 
 
@@ -23,6 +24,14 @@ def test_it_names_the_revision_that_the_workload_carries(ended: bool, status: st
     snapshot = _snapshot({keys.OAM_REVISION: "shop-v3"})
     assert released(snapshot, ended=ended) == Condition(
         type=RELEASED, status=status, reason="ApplicationRevision", message="shop-v3"
+    )
+
+
+@pytest.mark.parametrize(("ended", "status"), [(True, "True"), (False, "False")])
+def test_what_a_chart_brought_is_named_by_its_delivery(ended: bool, status: str) -> None:
+    snapshot = _snapshot({}, {keys.DELIVERY: "3f2a"})
+    assert released(snapshot, ended=ended) == Condition(
+        type=RELEASED, status=status, reason="Delivery", message="3f2a"
     )
 
 

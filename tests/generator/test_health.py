@@ -163,6 +163,29 @@ def test_a_trait_on_a_foreign_component_is_unhealthy_while_its_revision_is_relea
 
 
 @pytest.mark.parametrize(
+    ("mark", "status", "healthy"),
+    [("own", "False", False), ("own", "True", True), ("other", "False", True)],
+    ids=["it has come and is being released", "its release has ended", "it has not come"],
+)
+def test_a_trait_on_a_chart_is_unhealthy_while_what_it_states_is_released(
+    made: dict[str, Definition], mark: str, status: str, *, healthy: bool
+) -> None:
+    output = {
+        "apiVersion": "helm.toolkit.fluxcd.io/v2beta1",
+        "kind": "HelmRelease",
+        "spec": {"values": {"image": "v2"}},
+    }
+    parameter = {"steps": [10], "workloadName": "shop-web"}
+    context: dict[str, Any] = {"name": "shop", "namespace": "demo", "output": output}
+    outputs = evaluate.evaluate(made["rollout"], parameter, context).outputs
+    own = outputs["rollout"]["metadata"]["annotations"]["tandem.oam.dev/delivery"]
+    condition = _released(own if mark == "own" else "another", status)
+    outputs["rollout"]["status"] = {"phase": "Progressing", "conditions": [condition]}
+    given = {"appRevision": "shop-v2", "outputs": outputs}
+    assert policy(made["rollout"], "healthPolicy", "isHealth", given, parameter) is healthy
+
+
+@pytest.mark.parametrize(
     ("status", "message"),
     [
         (

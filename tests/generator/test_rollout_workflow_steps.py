@@ -275,6 +275,28 @@ def test_a_way_back_that_this_revision_states_is_waited_for(
         assert not goes_on(done)
 
 
+def of_a_chart(found: tuple[Obj, Obj], carried: str, heard: str = "d2") -> tuple[Obj, Obj]:
+    """Return them as a chart brings them: the Deployment has no label of KubeVela's."""
+    plan, pods = msgspec.json.decode(msgspec.json.encode(found))
+    plan["metadata"]["annotations"] = {"tandem.oam.dev/delivery": "d2"}
+    plan["status"]["conditions"][0]["message"] = heard
+    del pods["metadata"]["labels"]
+    pods["metadata"]["annotations"]["tandem.oam.dev/delivery"] = carried
+    return plan, pods
+
+
+def test_what_a_chart_brings_is_asked_for_once_its_mark_has_come(
+    approve: Definition, advance: Definition
+) -> None:
+    assert asks(run(approve, of_a_chart(release(), "d2"))) == ["approve_step_1_of_shop_ab12"]
+    assert goes_on(run(advance, of_a_chart(RELEASED, "d2"), step=3))
+    waits = run(advance, of_a_chart(RELEASED, "d1"), step=3)["reached"]["$params"]["message"]
+    assert waits.endswith("the chart has not brought this revision yet, see its HelmRelease")
+    for early in (of_a_chart(RELEASED, "d1"), of_a_chart(RELEASED, "d2", heard="d1")):
+        assert not goes_on(run(advance, early, step=3))
+        assert not goes_on(run(approve, early))
+
+
 def test_it_asks_once_for_all_clusters_when_all_are_there(approve: Definition) -> None:
     clusters = ("eu", "us")
     early = run(approve, release(), release(state="StepUpgrade"), clusters=clusters)

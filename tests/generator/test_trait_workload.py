@@ -1,5 +1,6 @@
 """Which workload the trait `rollout` releases, on components of any type."""
 
+import json
 from typing import Any
 
 import pytest
@@ -71,6 +72,62 @@ def test_a_workload_that_a_chart_brings_is_named(made: dict[str, Definition]) ->
     assert rendered.errs == ()
     assert rendered.outputs["rollout"]["spec"]["objectRef"]["workloadRef"]["name"] == "shop-web"
     assert rendered.outputs["policy"]["spec"] == {"onDelete": "Freeze"}
+
+
+DELIVERY = "tandem.oam.dev/delivery"
+
+
+def chart(image: str, *renderers: Json, **more: Json) -> dict[str, Json]:
+    """Return what a component of type `helm` renders."""
+    spec: dict[str, Json] = {"chart": {"spec": {"chart": "web"}}, "values": {"image": image}}
+    if renderers:
+        spec["postRenderers"] = list(renderers)
+    return {**RELEASE, "spec": spec, **more}
+
+
+def marks(made: dict[str, Definition], output: Json) -> tuple[str, Any]:
+    """Return the mark on the Rollout, and the post renderers of the chart."""
+    rendered = render(made, output, workloadName="shop-web")
+    assert rendered.patch is not None
+    annotations = rendered.outputs["rollout"]["metadata"]["annotations"]
+    return annotations[DELIVERY], rendered.patch["spec"]["postRenderers"]
+
+
+def test_a_chart_carries_the_mark_of_its_rollout_to_the_deployment(
+    made: dict[str, Definition],
+) -> None:
+    mark, (renderer,) = marks(made, chart("v1"))
+    (patch,) = renderer["kustomize"]["patches"]
+    assert patch["target"] == {"kind": "Deployment", "name": "shop-web"}
+    assert json.loads(patch["patch"]) == {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "shop-web", "annotations": {DELIVERY: mark}},
+    }
+
+
+def test_the_mark_follows_what_is_stated_of_the_chart_and_nothing_else(
+    made: dict[str, Definition],
+) -> None:
+    first, other, labelled = (
+        marks(made, output)[0]
+        for output in (chart("v1"), chart("v2"), chart("v1", metadata={"labels": {"a": "b"}}))
+    )
+    assert first == labelled
+    assert first != other
+
+
+def test_post_renderers_that_a_chart_has_already_come_first(made: dict[str, Definition]) -> None:
+    own: Json = {"kustomize": {"images": [{"name": "web", "newTag": "v3"}]}}
+    _, (first, second) = marks(made, chart("v1", own))
+    assert first == own
+    assert "patches" in second["kustomize"]
+
+
+def test_what_kubevela_applies_itself_is_given_no_mark(made: dict[str, Definition]) -> None:
+    rendered = render(made, deployment(None))
+    assert rendered.patch is None
+    assert DELIVERY not in rendered.outputs["rollout"]["metadata"]["annotations"]
 
 
 @pytest.mark.parametrize(

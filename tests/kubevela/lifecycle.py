@@ -75,18 +75,16 @@ class Addon:
 
     async def until_gone(self) -> None:
         """Wait until KubeVela has taken the addon away."""
-        await self._until(APPLICATIONS, NAME, DEFINITIONS_NAMESPACE, lambda found: found is None)
+        await self.until(APPLICATIONS, NAME, DEFINITIONS_NAMESPACE, lambda found: found is None)
 
     async def until_run_time_objects_are_gone(self) -> None:
         """Wait until nothing points the API server to Tandem any more."""
         for resource, name in RUN_TIME_OBJECTS:
-            await self._until(resource, name, None, lambda found: found is None)
+            await self.until(resource, name, None, lambda found: found is None)
 
     async def until_crd(self, wanted: Callable[[Obj], bool]) -> None:
         """Wait for the CustomResourceDefinition of Rollouts."""
-        await self._until(
-            CRD, ROLLOUTS_CRD, None, lambda found: found is not None and wanted(found)
-        )
+        await self.until(CRD, ROLLOUTS_CRD, None, lambda found: found is not None and wanted(found))
 
     async def found(
         self, resource: Resource, name: str, namespace: str | None = None
@@ -103,13 +101,14 @@ class Addon:
         """Return the controller's Deployment."""
         return await self.found(KNOWN[Kind.DEPLOYMENT].resource, "tandem", namespace)
 
-    async def _until(
+    async def until(
         self,
         resource: Resource,
         name: str,
         namespace: str | None,
         wanted: Callable[[Any], bool],
     ) -> None:
+        """Wait for an object of the addon, or until it has gone."""
         await wait_for(self.client, resource, name, namespace, wanted, seconds=GONE_SECONDS)
 
 

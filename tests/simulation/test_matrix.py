@@ -116,6 +116,12 @@ class Bench:
             spec["replicas"] = 6
         return self.edit(Kind.DEPLOYMENT, {"metadata": metadata, "spec": spec})
 
+    def deliver(self, delivery: str, tokens: str) -> None:
+        """State a template as Helm does, with the mark that the trait sends along."""
+        metadata = {"annotations": {keys.DELIVERY: delivery}}
+        stated = {"template": template({**BASE, **chosen(tokens)})}
+        self.edit(Kind.DEPLOYMENT, {"metadata": metadata, "spec": stated})
+
     def edit(self, kind: Kind, patch: Obj) -> None:
         self.world.guard.actor = "user"
         self.world.model.edit(kind, WEB, patch)
@@ -224,6 +230,24 @@ def test_the_message_of_a_rejection_says_what_the_manifest_states(applied: str, 
     # An owner that states the stable version again has what it asked for: it is healthy.
     assert (note is None) is (applied == "base")
     assert note is None or f"the manifest {told}" in note
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"), [("b2", "still states it"), ("", "states another one")]
+)
+def test_the_message_of_a_rejection_says_what_a_chart_states(stated: str, told: str) -> None:
+    """Helm leaves no copy on the object; what came with its last delivery is noted instead."""
+    bench = Bench(CELLS[0])
+    bench.deliver("one", "b2")
+    bench.bring_to("rolled back")
+    assert "Rejected" in {c["type"] for c in bench.world.status["conditions"]}
+    bench.deliver("two", stated)
+    bench.settle()
+    web = bench.world.store.get(Kind.DEPLOYMENT, WEB)
+    assert tokens_of(web["spec"]["template"]) == BASE
+    assert f"the manifest {told}" in bench.world.status["message"]
+    conditions = {c["type"] for c in bench.world.status["conditions"]}
+    assert ("Rejected" in conditions) is (stated == "b2")
 
 
 def test_a_business_part_released_alone_is_recorded_with_the_version_of_its_platform() -> None:

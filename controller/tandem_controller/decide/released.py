@@ -1,5 +1,7 @@
 """Which revision of an Application the workload states, and whether its release has ended.
 
+A workload that a chart brings carries no revision; the trait sends a mark of its own with it.
+
 KubeVela asks a trait for its health before it applies the workload. The trait `rollout` has to
 tell "this revision's workload has not come yet" (healthy, or it never comes) from "it has come
 and is being released" (unhealthy). Only the controller sees both objects, so it says which
@@ -23,8 +25,14 @@ def released(snapshot: Snapshot, *, ended: bool) -> Condition | None:
     """
     if snapshot.workload is None:
         return None
-    revision = snapshot.workload.deployment.metadata.labels.get(keys.OAM_REVISION)
-    if not revision:
-        return None
+    metadata = snapshot.workload.deployment.metadata
+    revision = metadata.labels.get(keys.OAM_REVISION)
+    delivery = metadata.annotations.get(keys.DELIVERY)
     status = "True" if ended else "False"
-    return Condition(type=RELEASED, status=status, reason="ApplicationRevision", message=revision)
+    if revision:
+        reason, message = "ApplicationRevision", revision
+    elif delivery:
+        reason, message = "Delivery", delivery
+    else:
+        return None
+    return Condition(type=RELEASED, status=status, reason=reason, message=message)

@@ -77,7 +77,8 @@ def _stated(snapshot: Snapshot, record: ReleaseRecord, found: Images) -> Stated:
     Fingerprints do not compare: the copy lacks what the API server fills in.
     """
     workload = snapshot.workload
-    applied = applied_template(workload.deployment) if workload else None
+    known = records.of_workload(snapshot)
+    applied = applied_template(workload.deployment, known) if workload else None
     if applied is not None:
         same = images(applied, snapshot.policy_spec.containers) == found
         return Stated.TRUE if same else Stated.FALSE

@@ -21,7 +21,7 @@ from tandem_controller.api.rollout import GROUP as ROLLOUT_GROUP
 from tandem_controller.api.watched import selector
 from tandem_controller.decide.admission.disabling import ADDON, ADDON_NAMESPACE
 from tandem_controller.decide.admission.traits import HAS_TWO
-from tandem_controller.keys import BREAK_GLASS, IN_PROGRESSING, WITHHELD_CONFIG
+from tandem_controller.keys import BREAK_GLASS, DELIVERY, IN_PROGRESSING, WITHHELD_CONFIG
 
 NAME = "tandem"
 TIMEOUT_SECONDS = 5
@@ -158,7 +158,10 @@ _WORKLOAD_CONDITIONS = [
         "expression": (
             "object.spec.template != oldObject.spec.template || "
             "(has(oldObject.metadata.annotations) && "
-            f"'{IN_PROGRESSING}' in oldObject.metadata.annotations)"
+            f"'{IN_PROGRESSING}' in oldObject.metadata.annotations) || "
+            # A chart that states the template in force again sends no template.
+            f"object.metadata.?annotations[?'{DELIVERY}'] != "
+            f"oldObject.metadata.?annotations[?'{DELIVERY}']"
         ),
     },
     {

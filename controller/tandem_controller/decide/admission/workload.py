@@ -18,6 +18,7 @@ from tandem_controller.api.fingerprint import canonical, template_fingerprint
 from tandem_controller.api.policy import DEFAULT_POLICY, ReleasePolicySpec
 from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout
+from tandem_controller.decide.admission.delivery import with_delivery
 from tandem_controller.decide.admission.review import (
     ALLOWED,
     AdmissionRequest,
@@ -65,6 +66,10 @@ def admit_workload(
     known = tuple(guarded)
     if request.operation != "UPDATE" or request.user_info.username in writers or not known:
         return ALLOWED
+    return with_delivery(request, _answered(request, known))
+
+
+def _answered(request: AdmissionRequest, known: tuple[Guarded, ...]) -> Verdict:
     if _labels(request.new).get(BREAK_GLASS) == "true":
         return Verdict(
             warnings=(f"label {BREAK_GLASS} is set: Tandem neither takes over nor holds",)

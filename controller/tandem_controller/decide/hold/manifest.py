@@ -2,12 +2,13 @@
 
 Admission leaves the copy as it is, so it says what the manifest states even where the
 template is withheld. With server-side apply there is none. It lacks what the API server
-fills in, so only images can be compared.
+fills in, so only images can be compared. Helm leaves no copy; where the trait sends a mark with
+a chart, admission notes which template came with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,12 +36,25 @@ class _Applied(msgspec.Struct, frozen=True):
     spec: _AppliedSpec = _AppliedSpec()
 
 
-def applied_template(deployment: Deployment) -> Template | None:
-    """Return the pod template that was applied last, KubeVela's before kubectl's; or None."""
+def applied_template(deployment: Deployment, known: Iterable[ReleaseRecord]) -> Template | None:
+    """Return the pod template that was applied last, KubeVela's before kubectl's; or None.
+
+    What a chart stated last is one of the `known` versions, or nobody can tell.
+    """
     for key in keys.LAST_APPLIED:
         if template := _template(deployment.metadata.annotations.get(key, "")):
             return template
-    return None
+    return _delivered(deployment, known)
+
+
+def _delivered(deployment: Deployment, known: Iterable[ReleaseRecord]) -> Template | None:
+    """Return the template that came with the delivery that the workload carries."""
+    annotations = deployment.metadata.annotations
+    delivery, _, fingerprint = annotations.get(keys.DELIVERED, "").partition(" ")
+    # Another delivery came while no webhook answered.
+    if not fingerprint or delivery != annotations.get(keys.DELIVERY):
+        return None
+    return next((r.spec.template for r in known if r.spec.fingerprint == fingerprint), None)
 
 
 def _template(manifest: str) -> Template:
@@ -51,9 +65,11 @@ def _template(manifest: str) -> Template:
         return {}
 
 
-def states(deployment: Deployment, record: ReleaseRecord) -> bool | None:
+def states(
+    deployment: Deployment, record: ReleaseRecord, known: Iterable[ReleaseRecord]
+) -> bool | None:
     """Whether the manifest that was applied last has a version's images; None without a copy."""
-    template = applied_template(deployment)
+    template = applied_template(deployment, known)
     return None if template is None else _images(template) == _images(record.spec.template)
 
 
@@ -65,8 +81,9 @@ def withdrawn(
     Admission cannot see it: a write of the template in force changes nothing.
     """
     containers = snapshot.policy_spec.containers
-    holding = held(records.of_workload(snapshot), stable, containers)
-    stated = applied_template(workload.deployment)
+    known = records.of_workload(snapshot)
+    holding = held(known, stable, containers)
+    stated = applied_template(workload.deployment, known)
     if holding is None or stated is None:
         return None
     found = _platform_images(stated, containers)

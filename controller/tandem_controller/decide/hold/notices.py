@@ -76,7 +76,7 @@ def _rejection(
 ) -> _Refused | None:
     """Return what to say of the version that the manifest states; else of the one rejected last."""
     found = [
-        (_stated(snapshot, record, verdict), record, verdict)
+        (_stated(snapshot, known, record, verdict), record, verdict)
         for record in rejected(known)
         if record.metadata.name != stable.metadata.name and (verdict := rejection_of(record))
     ]
@@ -87,7 +87,12 @@ def _rejection(
     return _Refused(message=words.rejected(record, verdict, name, stated=stated), stated=stated)
 
 
-def _stated(snapshot: Snapshot, record: ReleaseRecord, verdict: Rejection) -> bool | None:
+def _stated(
+    snapshot: Snapshot,
+    known: tuple[ReleaseRecord, ...],
+    record: ReleaseRecord,
+    verdict: Rejection,
+) -> bool | None:
     """Whether the manifest states a rejected version; None where no copy of it tells."""
-    stated = states(snapshot.workload.deployment, record) if snapshot.workload else None
+    stated = states(snapshot.workload.deployment, record, known) if snapshot.workload else None
     return True if stated is None and verdict.restored_at is not None else stated
