@@ -127,7 +127,8 @@ def test_the_processes_have_no_rights_and_cannot_write_their_root() -> None:
 
 def _is_in_a_pod(process: Path) -> bool:
     """Whether it is a process of Tandem in a container; beside a cluster there may be others."""
-    return PROGRAM in _command(process) and _mounts(process) != _mounts(Path("/proc/self"))
+    own = _mounts(Path("/proc/self"))
+    return PROGRAM in _command(process) and _mounts(process) not in {own, ""}
 
 
 def _mounts(process: Path) -> str:
