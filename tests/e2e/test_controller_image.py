@@ -16,6 +16,7 @@ from devcluster.cluster import DevCluster
 from devcluster.fixtures import need_real_node
 from tandem_controller.effect import Kind
 from tandem_controller.kube.client import Client
+from tandem_controller.kube.wait import wait_for
 from tests.cluster import addon
 from tests.cluster.bed import images
 from tests.cluster.namespace import own_namespace
@@ -93,7 +94,7 @@ async def test_an_evicted_replica_is_replaced_and_the_others_go_on(bed: ShopBed)
     await bed.client.request("POST", path, eviction)
     await bed.stand(BY_ROUTE)
     await addon.until_available(bed.client, REPLICAS)
-    assert name not in {pod["metadata"]["name"] for pod in await addon.pods(bed.client)}
+    await wait_for(bed.client, addon.PODS, name, addon.NAMESPACE, lambda o: o is None, seconds=60)
 
 
 async def test_no_container_was_restarted(bed: ShopBed) -> None:
