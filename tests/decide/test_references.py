@@ -27,6 +27,7 @@ from tandem_controller.api.rollout import (
 from tandem_controller.decide.release import decide
 from tandem_controller.decide.validity.references import problem
 from tandem_controller.effect import Decision, Kind, ReplaceStatus
+from tandem_controller.keys import OWNER
 from tandem_controller.snapshot import Snapshot, TrafficSnapshot
 from tandem_controller.workloads.table import provider_for
 from tests.examples import LONG_AGO, NOW, V1, V2, Obj, deployment, owned, rollout, workload
@@ -88,6 +89,15 @@ BAD: dict[str, tuple[Snapshot, str]] = {
         (
             f"{SERVICE_FIELD}: Service 'shop-canary' exists and is not this Rollout's; rename it, "
             "the canary needs the name"
+        ),
+    ),
+    "canary service of a frozen release without records": (
+        snapshot(canary_service=Service(metadata=replace(BESIDE, labels={OWNER: "shop"}))),
+        (
+            f"{SERVICE_FIELD}: Service 'shop-canary' was left by a frozen release whose "
+            "ReleaseRecords are gone; send all traffic to the stable Service, take "
+            "pod-template-hash out of its selector, delete Service 'shop-canary', and the release "
+            "begins anew"
         ),
     ),
     "canary ingress of somebody else": (

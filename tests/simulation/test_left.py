@@ -10,7 +10,8 @@ from tandem_controller.effect import Kind
 from tandem_controller.workloads.deployment import original
 from tests.simulation import actions as do
 from tests.simulation.actions import Setting
-from tests.simulation.facts import CANARY, WEB
+from tests.simulation.facts import CANARY, WEB, shares
+from tests.simulation.manifests import traffic_objects
 from tests.simulation.model import Controller
 from tests.simulation.rules import Obj
 from tests.simulation.world import World
@@ -66,6 +67,25 @@ def test_a_frozen_release_whose_trait_comes_back_goes_on_from_its_first_step() -
     world.run_to_the_end()
     assert world.model.sizes(WEB) == {"r/web:2": 4}
     assert original(world.model.deployment(WEB)) == users
+
+
+def test_a_frozen_release_with_traffic_says_what_to_do_before_it_can_go_on() -> None:
+    world = World(Setting(replicas=4, policy=OnDelete.FREEZE, routing="route"))
+    frozen(world)
+    split = shares(world.store)
+    world.user.create_rollout()
+    world.tandem.settle(10)
+    assert "was left by a frozen release" in world.status["message"]
+    assert shares(world.store) == split
+    assert web(world)["spec"]["paused"]
+    # As the message says.
+    world.play([do.ResetRoute(), do.ResetService()])
+    world.model.delete(Kind.SERVICE, CANARY)
+    world.tandem.settle(10)
+    assert world.model.sizes(WEB) == {"r/web:1": 3, "r/web:2": 1}
+    world.run_to_the_end()
+    assert world.model.sizes(WEB) == {"r/web:2": 4}
+    assert traffic_objects(world.store) == world.before
 
 
 def test_a_frozen_release_that_somebody_lets_go_gets_its_users_fields_back() -> None:

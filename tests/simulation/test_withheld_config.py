@@ -196,6 +196,15 @@ def test_a_workload_that_is_created_again_finds_the_content_that_its_owner_state
     assert not marked(shop)
 
 
+def test_with_the_rollout_the_guard_goes_and_its_mark_with_the_next_write(shop: Shop) -> None:
+    shop.model.delete(*WEB)
+    shop.tandem.settle()
+    assert shop.content(RENDERED) == OLD
+    state_config(shop, NEW)
+    assert shop.content(RENDERED) == NEW
+    assert not marked(shop)
+
+
 def test_nothing_is_withheld_for_a_workload_that_is_gone(shop: Shop) -> None:
     """Config that the one created again does not read."""
     body = live_workload(shop, V2)

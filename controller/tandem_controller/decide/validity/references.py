@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
+from tandem_controller.api.meta import ObjectMeta
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.decide.validity.rollout import validate_rollout
+from tandem_controller.keys import OWNER
 from tandem_controller.snapshot import Snapshot
 from tandem_controller.traffic import table as traffic_table
 from tandem_controller.workloads.provider import WorkloadProvider
@@ -59,13 +62,25 @@ def _traffic(snapshot: Snapshot) -> str | None:
 def _foreign(snapshot: Snapshot) -> str | None:
     """Say that an object of somebody else stands where the canary's is to be."""
     beside = (
-        ("service", "Service", snapshot.traffic.canary_service),
         ("ingress.name", "Ingress", snapshot.traffic.canary_ingress),
+        ("service", "Service", snapshot.traffic.canary_service),
     )
     for field, kind, canary in beside:
-        if canary and not canary.metadata.controlled_by(snapshot.rollout.metadata.uid):
-            return (
-                f"trafficRoutings[0].{field}: {kind} {canary.metadata.name!r} exists and is not "
-                f"this Rollout's; rename it, the canary needs the name"
+        if canary is None or canary.metadata.controlled_by(snapshot.rollout.metadata.uid):
+            continue
+        name = f"{kind} {canary.metadata.name!r}"
+        told = f"{name} exists and is not this Rollout's; rename it, the canary needs the name"
+        if _left(snapshot, canary.metadata):
+            told = (
+                f"{name} was left by a frozen release whose ReleaseRecords are gone; send all "
+                f"traffic to the stable Service, take {POD_TEMPLATE_HASH} out of its selector, "
+                f"delete {name}, and the release begins anew"
             )
+        return f"trafficRoutings[0].{field}: {told}"
     return None
+
+
+def _left(snapshot: Snapshot, meta: ObjectMeta) -> bool:
+    """Whether an earlier Rollout of this name let go of an object on purpose (`deletion.py`)."""
+    mine = meta.labels.get(OWNER) == snapshot.rollout.metadata.name
+    return mine and not meta.owner_references
