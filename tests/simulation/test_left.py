@@ -61,3 +61,15 @@ def test_the_note_about_a_rejected_version_goes_with_the_rollout() -> None:
     world.model.edit(Kind.DEPLOYMENT, WEB, note)
     world.tandem.settle()
     assert keys.REJECTED not in web(world)["metadata"]["annotations"]
+
+
+def test_the_note_of_what_a_chart_stated_goes_with_the_rollout() -> None:
+    world = World(Setting(replicas=4))
+    world.tandem.settle()
+    note = {"metadata": {"annotations": {keys.DELIVERED: "d1 ab12"}}}
+    world.model.edit(Kind.DEPLOYMENT, WEB, note)
+    world.tandem.settle()
+    assert keys.DELIVERED in web(world)["metadata"]["annotations"]
+    world.play([do.DeleteRollout()])
+    world.tandem.settle()
+    assert keys.DELIVERED not in web(world)["metadata"].get("annotations", {})
