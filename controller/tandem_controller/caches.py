@@ -12,7 +12,7 @@ from tandem_controller.api.record import ReleaseRecord
 from tandem_controller.api.rollout import Rollout, TrafficRouting
 from tandem_controller.api.workload import Deployment, Pod, ReplicaSet
 from tandem_controller.effect import Kind
-from tandem_controller.keys import CANARY_DEPLOYMENT, RECORD_ROLLOUT, REJECTED, UNFINISHED
+from tandem_controller.keys import CANARY_DEPLOYMENT, NOTES, RECORD_ROLLOUT
 from tandem_controller.kube.store import Key, Store
 from tandem_controller.snapshot import canary_name
 from tandem_controller.workloads.deployment import taken_over_by
@@ -36,7 +36,7 @@ def _rollouts_told_by(obj: Deployment) -> Iterator[Hashable]:
     """Yield (namespace, Rollout) of what Tandem or admission has left on a Deployment."""
     if named := taken_over_by(obj):
         yield (obj.metadata.namespace, named)
-    if {REJECTED, UNFINISHED} & obj.metadata.annotations.keys():
+    if obj.metadata.annotations.keys() & set(NOTES):
         yield (obj.metadata.namespace, _NOTED)
 
 

@@ -106,6 +106,9 @@ template that came with it. Admission writes it, whatever becomes of the templat
 no copy of its manifest on the object.
 """
 
+NOTES = (REJECTED, UNFINISHED, DELIVERED)
+"""Annotations on a workload that outlive a Rollout which is deleted at rest, unless taken away."""
+
 COMPONENT_VERSION = "tandem.oam.dev/component-version"
 """Annotation on a workload: the version of the ComponentDefinition that rendered it.
 

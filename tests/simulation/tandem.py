@@ -105,7 +105,7 @@ class Tandem:
         """Decide what becomes of what a Rollout that is gone has left."""
         cache = ModelCache(self.model)
         found = self.model.find(Kind.DEPLOYMENT, self.rollout, Deployment)
-        notes = {keys.IN_PROGRESSING, keys.REJECTED, keys.UNFINISHED}
+        notes = {keys.IN_PROGRESSING, *keys.NOTES}
         told = found and notes & found.metadata.annotations.keys()
         return left(gather_left(cache, found, self.rollout)) if found and told else Decision()
 

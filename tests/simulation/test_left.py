@@ -174,3 +174,15 @@ def test_the_note_about_a_rejected_version_is_not_that_of_the_next_one() -> None
     extra = world.store.get(Kind.DEPLOYMENT, CANARY)
     for deployment in (web(world), extra):
         assert keys.REJECTED not in deployment["metadata"].get("annotations", {})
+
+
+def test_the_note_of_what_a_chart_stated_goes_with_the_rollout() -> None:
+    world = World(Setting(replicas=4))
+    world.tandem.settle()
+    note = {"metadata": {"annotations": {keys.DELIVERED: "d1 ab12"}}}
+    world.model.edit(Kind.DEPLOYMENT, WEB, note)
+    world.tandem.settle()
+    assert keys.DELIVERED in web(world)["metadata"]["annotations"]
+    world.play([do.DeleteRollout()])
+    world.tandem.settle()
+    assert keys.DELIVERED not in web(world)["metadata"].get("annotations", {})

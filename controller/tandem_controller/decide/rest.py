@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -143,10 +143,14 @@ def _show(snapshot: Snapshot, message: str | None) -> tuple[Effect, ...]:
 
     The mark of an unfinished release goes in the same write: no moment is without either.
     """
+    return _annotated(snapshot, {keys.REJECTED: message, keys.UNFINISHED: None})
+
+
+def _annotated(snapshot: Snapshot, wanted: Mapping[str, str | None]) -> tuple[Effect, ...]:
+    """Give the workload annotations, or take them away, where they are not so already."""
     if snapshot.workload is None:
         return ()
     meta = snapshot.workload.deployment.metadata
-    wanted = {keys.REJECTED: message, keys.UNFINISHED: None}
     marks = {key: value for key, value in wanted.items() if meta.annotations.get(key) != value}
     if not marks:
         return ()
@@ -199,7 +203,7 @@ def _drop_wishes(snapshot: Snapshot) -> tuple[Effect, ...]:
 
 def gone(snapshot: Snapshot) -> Decision:
     """End a Rollout that is being deleted while no release is in progress."""
-    if effects := _unpause(snapshot) or _show(snapshot, None):
+    if effects := _unpause(snapshot) or _annotated(snapshot, dict.fromkeys(keys.NOTES)):
         return Decision(effects=effects)
     return let_go(snapshot)
 
