@@ -15,7 +15,10 @@ import typer
 VERBS = {
     "render": ("tandem_cli.render", "Print the objects that an Application becomes."),
     "apply": ("tandem_cli.apply", "Render an Application and apply its objects."),
-    "checkpoint": ("tandem_cli.checkpoint", "Keep component updates and business releases apart."),
+    "checkpoint": (
+        "tandem_cli.checkpoint.commands",
+        "Keep component updates and business releases apart.",
+    ),
     "get": ("tandem_cli.get", "Show releases, or everything about one."),
     "watch": ("tandem_cli.watch", "Follow releases live, or wait for them."),
     "approve": ("tandem_cli.approve", "Let the step at which a release waits pass."),

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from typer.testing import Result
 
-from tandem_cli import checkpoint_sources
+from tandem_cli.checkpoint import sources
 from tandem_controller.kube.errors import NotFound
 from tandem_controller.kube.resource import Resource
 from tandem_generator import evaluate
@@ -294,7 +294,7 @@ def test_the_application_that_runs_in_the_cluster_is_a_side_with_what_rendered_i
     run: Run, root: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = Server(applications=live(root), applicationrevisions=revision(root / OWN))
-    monkeypatch.setattr(checkpoint_sources, "Client", server)
+    monkeypatch.setattr(sources, "Client", server)
     side = ("checkpoint", "--from", "cluster:demo/shop")
     assert run(*side, "--to", V1).stdout == "nothing changes\nPASS\n"
     assert run(*side, "--to", V2).exit_code == 1
@@ -311,7 +311,7 @@ def test_a_live_application_without_its_definitions_needs_a_folder(
     run: Run, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def judged(**found: object) -> Result:
-        monkeypatch.setattr(checkpoint_sources, "Client", Server(**found))
+        monkeypatch.setattr(sources, "Client", Server(**found))
         return run("checkpoint", "--from", "cluster:demo/shop", "--to", V1, *folder)
 
     folder: tuple[str | Path, ...] = ()
@@ -373,7 +373,7 @@ def test_what_cannot_be_judged_is_neither_yes_nor_no(
     arguments: tuple[str | Path, ...],
     says: str,
 ) -> None:
-    monkeypatch.setattr(checkpoint_sources, "Client", Server())
+    monkeypatch.setattr(sources, "Client", Server())
     other = write("other.yaml", ("type: canary-ready-component", "type: webservice"))
     broken = write("broken.yaml", ("kind: Application", "kind: ["))
     words = [str(a).format(other=other, broken=broken) for a in arguments]

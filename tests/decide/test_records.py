@@ -28,6 +28,7 @@ from tandem_controller.api.record import (
 from tandem_controller.decide.classify import parts
 from tandem_controller.decide.history import records
 from tandem_controller.effect import Create, Delete, Effect, Kind, ReplaceStatus
+from tandem_controller.ownership import owner_reference
 from tandem_controller.snapshot import Snapshot
 from tests.examples import LONG_AGO, NOW, OWNER, V1, Obj, deployment, rollout, template, workload
 
@@ -227,7 +228,7 @@ class TestCreate:
             },
         )
 
-    def test_is_owned_by_the_policy_where_there_is_one(self) -> None:
+    def test_is_owned_by_policy_and_rollout_so_that_it_outlives_each_alone(self) -> None:
         policy = ReleasePolicy(metadata=ObjectMeta(name="shop", namespace="web", uid="uid-policy"))
         effect = self.create(Snapshot(rollout=rollout(), policy=policy), V1)
         assert effect.body["metadata"]["ownerReferences"] == [
@@ -238,7 +239,12 @@ class TestCreate:
                 "uid": "uid-policy",
                 "controller": True,
                 "blockOwnerDeletion": True,
-            }
+            },
+            {
+                **owner_reference(rollout()),
+                "controller": False,
+                "blockOwnerDeletion": False,
+            },
         ]
 
     def test_repeated_after_a_crash_has_the_same_name_whatever_became_of_the_status(self) -> None:

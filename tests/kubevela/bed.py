@@ -43,23 +43,26 @@ class VelaBed(Bed):
         path.write_text(yaml.safe_dump(application))
         if fails:
             return self.vela("up", "-f", str(path), *more, fails=True)
-        return self._repeated("up", "-f", str(path), *more)
+        return self.insist("up", "-f", str(path), *more)
 
     def resume(self, name: str = "shop") -> str:
         """Resume a workflow, again where a write of vela-core came between: nothing was written.
 
         Only for Rollouts that a resume does not approve: that is written before.
         """
-        return self._repeated("workflow", "resume", name)
+        return self.insist("workflow", "resume", name)
 
-    def _repeated(self, *arguments: str) -> str:
+    def insist(self, *arguments: str) -> str:
+        """Run `vela`, again where a write of vela-core came between; return all that it said."""
+        said = ""
         for _ in range(UP_TRIES - 1):
             try:
-                return self.vela(*arguments)
+                return said + self.vela(*arguments)
             except AssertionError as failed:
                 if CONFLICT not in str(failed):
                     raise
-        return self.vela(*arguments)
+                said += f"{failed}\n"
+        return said + self.vela(*arguments)
 
     async def application(self, name: str = "shop") -> Obj:
         """Return an Application."""

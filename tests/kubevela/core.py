@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from devcluster.cluster import DevCluster
 from tandem_controller.install import CRD, apply
@@ -14,6 +13,7 @@ from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
 from tests.cluster.namespace import NAMESPACES
+from tests.kubevela.process import Process
 from tests.kubevela.programs import DEFINITIONS_NAMESPACE, Programs
 
 GROUP = "core.oam.dev"
@@ -34,15 +34,21 @@ RESYNC_SECONDS = 15
 VELA_SECONDS = 300
 
 
-class KubeVela:
+class KubeVela(Process):
     """One `vela-core` beside one cluster, and the command `vela` for it."""
 
     def __init__(self, cluster: DevCluster, programs: Programs, home: Path, *options: str) -> None:
+        kubeconfig = str(cluster.kubeconfig)
         self.cluster = cluster
         self._programs = programs
-        self._home = home
-        self._options = options
-        self._core: subprocess.Popen[bytes] | None = None
+        self._variables = {**os.environ, "KUBECONFIG": kubeconfig, "HOME": str(home)}
+        command = [
+            str(programs.core),
+            f"--application-re-sync-period={RESYNC_SECONDS}s",
+            *("--metrics-addr=127.0.0.1:0", "--health-addr=127.0.0.1:0"),
+            *options,
+        ]
+        super().__init__(command, cluster.logs / "vela-core.log", self._variables)
 
     async def install(self, client: Client) -> None:
         """Apply KubeVela's kinds and built-in definitions, as its chart does."""
@@ -63,36 +69,6 @@ class KubeVela:
                 field_manager="test",
             )
 
-    def start(self) -> None:
-        """Start `vela-core`; its log lies with the cluster's logs."""
-        command = [
-            str(self._programs.core),
-            f"--application-re-sync-period={RESYNC_SECONDS}s",
-            *("--metrics-addr=127.0.0.1:0", "--health-addr=127.0.0.1:0"),
-            *self._options,
-        ]
-        with (self.cluster.logs / "vela-core.log").open("ab") as log:
-            self._core = subprocess.Popen(command, env=self._environment(), stdout=log, stderr=log)
-
-    def stop(self) -> None:
-        """End it."""
-        if self._core:
-            self._core.terminate()
-            self._core.wait(20)
-            self._core = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
     def vela(
         self,
         *arguments: str,
@@ -107,7 +83,7 @@ class KubeVela:
         """
         done = subprocess.run(
             [str(self._programs.vela), *arguments],
-            env=self._environment() | ({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}),
+            env=self._variables | ({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}),
             input=stdin,
             cwd=folder,
             capture_output=True,
@@ -118,10 +94,6 @@ class KubeVela:
         said = done.stdout + done.stderr
         assert (done.returncode != 0) is fails, f"vela {' '.join(arguments)}: {said}"
         return said
-
-    def _environment(self) -> dict[str, str]:
-        kubeconfig = str(self.cluster.kubeconfig)
-        return {**os.environ, "KUBECONFIG": kubeconfig, "HOME": str(self._home)}
 
 
 def _established(crd: dict[str, Any] | None) -> bool:

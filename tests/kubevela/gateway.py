@@ -7,19 +7,19 @@ here it is a process, and an EndpointSlice tells the hub where it listens.
 from __future__ import annotations
 
 import socket
-import subprocess
 from base64 import b64encode
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import yaml
 
 from devcluster.cluster import DevCluster
+from devcluster.ports import FreePorts
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
+from tests.kubevela.process import Process
 from tests.kubevela.programs import DEFINITIONS_NAMESPACE
 
 SERVICES = Resource("", "v1", "services", "Service")
@@ -33,31 +33,24 @@ ANY_ADDRESS_ELSEWHERE = ("192.0.2.1", 9)
 """Of the range for documentation: nothing is sent there."""
 
 
-class ClusterGateway:
+class ClusterGateway(Process):
     """One gateway beside one hub."""
 
     def __init__(self, hub: DevCluster, program: Path, folder: Path) -> None:
-        self._hub = hub
-        self._program = program
-        self._folder = folder
-        self.port = _free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it; its log lies with the hub's logs."""
-        kubeconfig = str(self._hub.kubeconfig)
+        with FreePorts() as free:
+            self.port = free.take()
+        kubeconfig = str(hub.kubeconfig)
         command = [
-            *(str(self._program), "apiserver", f"--secure-port={self.port}"),
+            *(str(program), "apiserver", f"--secure-port={self.port}"),
             f"--secret-namespace={DEFINITIONS_NAMESPACE}",
-            f"--cert-dir={self._folder / 'certificates'}",
+            f"--cert-dir={folder / 'certificates'}",
             f"--kubeconfig={kubeconfig}",
             f"--authentication-kubeconfig={kubeconfig}",
             f"--authorization-kubeconfig={kubeconfig}",
             # As KubeVela's chart starts it; it needs rights and kinds that nobody gives it else.
             "--enable-priority-and-fairness=false",
         ]
-        with (self._hub.logs / f"{NAME}.log").open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
+        super().__init__(command, hub.logs / f"{NAME}.log", folder=folder)
 
     async def register(self, client: Client) -> None:
         """Tell the hub's API server of it, and wait until that says it is available."""
@@ -68,25 +61,6 @@ class ClusterGateway:
                 resource, name, body, namespace, patch_type=PatchType.APPLY, field_manager="test"
             )
         await wait_for(client, API_SERVICES, API, None, _available, seconds=120)
-
-    def stop(self) -> None:
-        """End it."""
-        if self._process:
-            self._process.terminate()
-            self._process.wait(20)
-            self._process = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def joinable(cluster: DevCluster, folder: Path) -> Path:
@@ -141,8 +115,3 @@ def _objects(address: str, port: int) -> list[tuple[Resource, dict[str, Any]]]:
 def _available(api: dict[str, Any] | None) -> bool:
     conditions = (api or {}).get("status", {}).get("conditions") or ()
     return any(c["type"] == "Available" and c["status"] == "True" for c in conditions)
-
-
-def _free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        return int(server.getsockname()[1])

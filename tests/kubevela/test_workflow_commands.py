@@ -69,10 +69,16 @@ class Session:
         """Run `up IMAGE` or a verb of `vela workflow`; return what it says."""
         verb, _, image = command.partition(" ")
         if verb != "up":
-            return self.bed.vela("workflow", verb, "shop", fails=fails)
+            return self._type(verb, fails=fails)
         self._versions += 1
         version = f"p{self._versions}" if self._published else None
         return self.bed.up(application("init:v1", f"shop:{image}", version=version))
+
+    def _type(self, verb: str, *, fails: bool) -> str:
+        """A resume that met a conflict may have approved a step: no user types that again."""
+        if fails or verb == "resume":
+            return self.bed.vela("workflow", verb, "shop", fails=fails)
+        return self.bed.insist("workflow", verb, "shop")
 
     async def seen(self) -> tuple[str, str, str]:
         """Return phase of the Application, place of the release, and pods by version."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tandem_controller import keys
 from tandem_controller.api.policy import OnDelete
 from tandem_controller.effect import Kind
@@ -9,6 +11,7 @@ from tandem_controller.workloads.deployment import original
 from tests.simulation import actions as do
 from tests.simulation.actions import Setting
 from tests.simulation.facts import WEB
+from tests.simulation.model import Controller
 from tests.simulation.rules import Obj
 from tests.simulation.world import World
 
@@ -73,3 +76,51 @@ def test_the_note_of_what_a_chart_stated_goes_with_the_rollout() -> None:
     world.play([do.DeleteRollout()])
     world.tandem.settle()
     assert keys.DELIVERED not in web(world)["metadata"].get("annotations", {})
+
+
+def take_the_trait_away(world: World, *, with_records: bool) -> None:
+    """Delete Rollout and policy at once, as KubeVela does; the collector is faster than Tandem."""
+    world.model.delete(Kind.ROLLOUT, WEB)
+    world.model.delete(Kind.RELEASE_POLICY, WEB)
+    if with_records:
+        for record in world.store.all_of(Kind.RELEASE_RECORD):
+            world.model.delete(Kind.RELEASE_RECORD, record["metadata"]["name"])
+    world.model.step(Controller.GARBAGE)
+    world.tandem.settle()
+
+
+@pytest.mark.parametrize("extra", [False, True], ids=["in-place", "canary"])
+@pytest.mark.parametrize("with_records", [False, True], ids=["policy", "policy-and-records"])
+def test_a_policy_that_goes_with_its_rollout_said_what_becomes_of_the_release(
+    *, extra: bool, with_records: bool
+) -> None:
+    world = World(Setting(replicas=4, extra=extra, policy=OnDelete.FREEZE))
+    world.play([do.Apply(2)])
+    world.tandem.settle()
+    before = web(world)["spec"]
+    take_the_trait_away(world, with_records=with_records)
+    assert world.rollout is None
+    world.model.step(Controller.GARBAGE)
+    world.tandem.settle()
+    assert web(world)["spec"] == before
+
+
+def test_a_release_whose_policy_goes_with_its_rollout_is_taken_back_where_it_said_so() -> None:
+    world = World(Setting(replicas=4, policy=OnDelete.ROLLBACK))
+    stable = web(world)["spec"]["template"]
+    world.play([do.Apply(2)])
+    world.tandem.settle()
+    take_the_trait_away(world, with_records=False)
+    world.model.advance(31)
+    world.tandem.settle()
+    assert world.rollout is None
+    assert web(world)["spec"]["template"] == stable
+    assert not web(world)["spec"].get("paused")
+
+
+def test_a_template_that_came_back_before_the_first_look_is_not_left_paused() -> None:
+    world = World(Setting(replicas=4))
+    world.play([do.Apply(2), do.Apply(1), do.DeleteRollout()])
+    world.tandem.settle()
+    assert world.rollout is None
+    assert not web(world)["spec"].get("paused")

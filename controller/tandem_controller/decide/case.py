@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from tandem_controller.api.policy import OnDelete
 from tandem_controller.api.record import Attempt, Originals, ReleaseRecord
 from tandem_controller.api.rollout import CanaryStatus, RolloutStatus
 from tandem_controller.api.workload import Deployment
@@ -57,6 +58,18 @@ class Case:
             msg = "a case needs an open attempt"
             raise AssertionError(msg)
         return attempt
+
+    @cached_property
+    def on_delete(self) -> OnDelete:
+        """What becomes of the release where its Rollout is deleted.
+
+        KubeVela deletes the policy in the same moment as the Rollout. Then what held when the
+        attempt began counts, or a release that was to stay as it is would be completed.
+        """
+        noted = self.attempt.circumstances.policy.get("onDelete")
+        if self.snapshot.policy is None and noted is not None:
+            return OnDelete(noted)
+        return self.snapshot.policy_spec.on_delete
 
     @property
     def originals(self) -> Originals:

@@ -31,10 +31,9 @@ FROZEN = (
 
 def on_deletion(case: Case) -> Decision:
     """End a release whose Rollout is being deleted, as the policy says."""
-    policy = case.snapshot.policy_spec.on_delete
-    if policy is OnDelete.ROLLBACK:
+    if case.on_delete is OnDelete.ROLLBACK:
         return take_back(case)
-    if policy is OnDelete.COMPLETE:
+    if case.on_delete is OnDelete.COMPLETE:
         return finish(case)
     return _freeze(case)
 
@@ -67,18 +66,18 @@ def _freeze(case: Case) -> Decision:
         return Decision(effects=resting)
     if noted := native.note_frozen(case.deployment, case.versions):
         return Decision(effects=noted)
-    if orphans := _disown(case):
+    if orphans := disown(case.snapshot):
         return Decision(effects=orphans)
     note = Note(reason="ReleaseFrozen", message=FROZEN, warning=True)
     return Decision(effects=rest.let_go(case.snapshot).effects, notes=(note,))
 
 
-def _disown(case: Case) -> tuple[Effect, ...]:
+def disown(snapshot: Snapshot) -> tuple[Effect, ...]:
     """Drop the owner references of what must outlive the Rollout."""
     return tuple(
         _patch_owners(kind, obj, None)
-        for kind, obj in _beside(case.snapshot)
-        if obj.metadata.controlled_by(case.snapshot.rollout.metadata.uid)
+        for kind, obj in _beside(snapshot)
+        if obj.metadata.controlled_by(snapshot.rollout.metadata.uid)
     )
 
 

@@ -191,7 +191,7 @@ def _baseline(
 def _let_go(case: Case) -> Decision | None:
     """End the release where its Rollout is deleted or disabled; back is no way any more."""
     rollout = case.snapshot.rollout
-    if rollout.metadata.deleting and case.snapshot.policy_spec.on_delete is OnDelete.FREEZE:
+    if rollout.metadata.deleting and case.on_delete is OnDelete.FREEZE:
         return deletion.on_deletion(case)
     if rollout.metadata.deleting or rollout.spec.disabled:
         return deletion.finish(case)

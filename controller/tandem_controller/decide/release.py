@@ -30,6 +30,7 @@ from tandem_controller.decide.ending import complete, park, roll_back
 from tandem_controller.decide.history import records
 from tandem_controller.decide.hold import enforce, manifest, wishes
 from tandem_controller.decide.hold.withheld import accepted, rejected, rejection_of
+from tandem_controller.decide.left import left
 from tandem_controller.decide.position import move, position, progressing
 from tandem_controller.decide.rest import disabled, healthy, not_found
 from tandem_controller.decide.status import PAUSED_REASON, told_paused
@@ -81,7 +82,7 @@ def _without_release(
     """Decide while no release is in progress."""
     rollout = snapshot.rollout
     if rollout.metadata.deleting:
-        return enforce.given_back(snapshot, workload) or rest.gone(snapshot)
+        return left(snapshot)
     if problem := references.problem(snapshot, provider):
         return blocked(snapshot, problem, now)
     if rollout.spec.disabled:

@@ -52,9 +52,14 @@ def frozen_fields(deployment: Deployment) -> dict[str, Any]:
 
 
 def note_frozen(deployment: Deployment, versions: Versions) -> tuple[Effect, ...]:
-    """Return the patch that notes the user's fields where a frozen Deployment has others."""
+    """Return the patch that notes the user's fields on a Deployment that is frozen.
+
+    Also where they are as they were: the note tells, when all else of the release is gone,
+    that the Deployment is paused on purpose.
+    """
     fields = {key: versions.originals[key] for key in ORIGINAL_FIELDS}
-    if _stated(deployment) == fields or frozen_fields(deployment) == fields:
+    marked = IN_PROGRESSING in deployment.metadata.annotations
+    if not marked or frozen_fields(deployment) == fields:
         return ()
     body = {"metadata": {"annotations": {FROZEN: canonical(fields).decode()}}}
     return (patch_of(Kind.DEPLOYMENT, deployment.metadata, body),)

@@ -123,8 +123,8 @@ def _started_at(record: ReleaseRecord) -> tuple[str, str]:
 def create(snapshot: Snapshot, deployment: Deployment, template: Mapping[str, Any]) -> Create:
     """Return the effect that writes a record's intent, before anything changes.
 
-    The ReleasePolicy owns it, so that re-creating the workload does not collect its
-    history; without a policy the Rollout does.
+    Policy and Rollout own it, so that the history outlives each of them alone, and a Rollout
+    that is deleted together with its policy has its records until its release has ended.
     """
     rollout = snapshot.rollout
     spec = spec_of(snapshot, deployment, template)
@@ -138,18 +138,20 @@ def create(snapshot: Snapshot, deployment: Deployment, template: Mapping[str, An
                 "name": f"{rollout.metadata.name}-{short}",
                 "namespace": rollout.metadata.namespace,
                 "labels": {keys.RECORD_ROLLOUT: rollout.metadata.name},
-                "ownerReferences": [_owner(snapshot)],
+                "ownerReferences": owners(snapshot),
             },
             "spec": spec,
         },
     )
 
 
-def _owner(snapshot: Snapshot) -> dict[str, Any]:
+def owners(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the owner references of a record; only one of them may be the controller."""
+    rollout = owner_reference(snapshot.rollout)
     if snapshot.policy is None:
-        return owner_reference(snapshot.rollout)
+        return [rollout]
     meta = snapshot.policy.metadata
-    return {
+    policy = {
         "apiVersion": policy_api.API_VERSION,
         "kind": "ReleasePolicy",
         "name": meta.name,
@@ -157,6 +159,7 @@ def _owner(snapshot: Snapshot) -> dict[str, Any]:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+    return [policy, {**rollout, "controller": False, "blockOwnerDeletion": False}]
 
 
 def open_attempt(record: ReleaseRecord, attempt: Attempt) -> Effect:

@@ -7,10 +7,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tandem_cli import checkpoint_show as show
-from tandem_cli import checkpoint_sides as sides
 from tandem_cli import render
-from tandem_cli.checkpoint_sources import CLUSTER, Reader, UnjudgeableError
+from tandem_cli.checkpoint import show, sides
+from tandem_cli.checkpoint.sources import CLUSTER, Reader, UnjudgeableError
 from tandem_cli.session import ContextOption, KubeconfigOption
 from tandem_controller.api.policy import Containers
 from tandem_controller.decide.checkpoint.judge import check
