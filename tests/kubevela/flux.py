@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
-import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from devcluster.cluster import DevCluster
+from devcluster.ports import FreePorts
 from tandem_controller.kube.resource import Resource
+from tests.kubevela.process import Process
 from tests.kubevela.programs import KubeVelaMissingError
 
 CATALOG_VARIABLE = "KUBEVELA_CATALOG"
@@ -26,7 +26,6 @@ FLUXCD = "addon-fluxcd"
 
 HELM_RELEASES = Resource("helm.toolkit.fluxcd.io", "v2beta1", "helmreleases", "HelmRelease")
 _QUIET = ("--metrics-addr=127.0.0.1:0", "--health-addr=127.0.0.1:0", "--watch-all-namespaces")
-_PATIENCE_SECONDS = 20
 
 
 def catalog_addon() -> Path:
@@ -58,29 +57,21 @@ class Flux:
             KubeVelaMissingError: one of them is not there; says how to provide it.
         """
         self._cluster = cluster
-        self._folder = folder
-        self._options = options
-        self._programs = [_program(name) for name in ("source-controller", "helm-controller")]
-        self._running: list[subprocess.Popen[bytes]] = []
-
-    def start(self) -> None:
-        """Start both."""
-        address = f"127.0.0.1:{_free_port()}"
+        with FreePorts() as free:
+            address = f"127.0.0.1:{free.take()}"
         storage = (
-            f"--storage-path={self._folder}",
+            f"--storage-path={folder}",
             f"--storage-addr={address}",
             f"--storage-adv-addr={address}",
         )
-        for program, options in zip(self._programs, (storage, self._options), strict=True):
-            self._running.append(self._started(program, *_QUIET, *options))
+        self._source = self._process("source-controller", *storage)
+        self._helm = self._process("helm-controller", *options)
 
-    def stop(self) -> None:
-        """End both."""
-        for process in self._running:
-            process.terminate()
-        for process in self._running:
-            _wait_or_kill(process)
-        self._running = []
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run both."""
+        with self._source, self._helm:
+            yield
 
     def said(self, namespace: str) -> list[str]:
         """Return what helm-controller has logged of the releases in a namespace."""
@@ -88,24 +79,10 @@ class Flux:
         told = [json.loads(line) for line in lines if line.startswith("{")]
         return [entry["msg"] for entry in told if entry.get("namespace") == namespace]
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def _started(self, program: Path, *options: str) -> subprocess.Popen[bytes]:
+    def _process(self, name: str, *options: str) -> Process:
         known = {"KUBECONFIG": str(self._cluster.kubeconfig), "RUNTIME_NAMESPACE": "flux-system"}
-        with (self._cluster.logs / f"{program.name}.log").open("ab") as log:
-            return subprocess.Popen(
-                [str(program), *options], env={**os.environ, **known}, stdout=log, stderr=log
-            )
+        command = [str(_program(name)), *_QUIET, *options]
+        return Process(command, self._cluster.logs / f"{name}.log", {**os.environ, **known})
 
 
 def _program(name: str) -> Path:
@@ -115,18 +92,3 @@ def _program(name: str) -> Path:
             f"`{name}` is not on the PATH: build or install Flux' {name} and put it there"
         )
     return Path(found)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
-    """Wait for the end; a helm action that waits for pods holds the program up for minutes."""
-    try:
-        process.wait(_PATIENCE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -35,10 +35,14 @@ class Process:
             )
 
     def stop(self) -> None:
-        """End it, where it runs."""
+        """End it, where it runs; by force where it takes its time, as what waits for pods does."""
         if self._process:
             self._process.terminate()
-            self._process.wait(STOP_SECONDS)
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._process = None
 
     def __enter__(self) -> Self:

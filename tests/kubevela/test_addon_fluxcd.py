@@ -37,7 +37,7 @@ def fluxcd(fresh_kubevela: KubeVela, tmp_path_factory: pytest.TempPathFactory) -
     except KubeVelaMissingError as missing:
         pytest.skip(f"no Flux on this machine: {missing}")
     enable_fluxcd(fresh_kubevela, folder)
-    with flux:
+    with flux.running():
         yield folder
 
 

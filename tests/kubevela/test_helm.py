@@ -39,7 +39,7 @@ def flux(kubevela: KubeVela, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     except KubeVelaMissingError as missing:
         pytest.skip(f"no Flux on this machine: {missing}")
     kubevela.vela("addon", "enable", str(addon), "-y", "onlyHelmComponents=true")
-    with made:
+    with made.running():
         yield made
 
 
