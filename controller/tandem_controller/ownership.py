@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tandem_controller.api.meta import ObjectMeta
 from tandem_controller.api.rollout import GROUP, Rollout
+from tandem_controller.keys import OWNER
 
 STORAGE_VERSION = "v1alpha1"
 """The Rollout version that is stored; it needs no conversion webhook."""
@@ -20,3 +22,8 @@ def owner_reference(rollout: Rollout) -> dict[str, Any]:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def was_let_go(meta: ObjectMeta, rollout: Rollout) -> bool:
+    """Whether an earlier Rollout of this name let go of an object, to leave a release as it is."""
+    return meta.labels.get(OWNER) == rollout.metadata.name and not meta.owner_references

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tandem_controller import keys
 from tandem_controller.api.rollout import PodTemplateMetadata
 from tandem_controller.api.workload import Deployment
 from tandem_controller.effect import Create, Delete, Effect, Kind, Patch
@@ -349,6 +350,18 @@ def test_refuses_a_foreign_deployment_of_the_canarys_name_and_says_what_to_do() 
         "need the name"
     )
     assert PROVIDER.problem(snapshot(STABLE, beside(2))) is None
+
+
+def test_what_a_frozen_release_has_left_is_not_called_foreign() -> None:
+    left = beside(2)
+    meta = replace(left.deployment.metadata, labels={keys.OWNER: "shop"}, owner_references=())
+    let_go = WorkloadSnapshot(
+        deployment=replace(left.deployment, metadata=meta), replica_sets=left.replica_sets, pods={}
+    )
+    assert PROVIDER.problem(snapshot(STABLE, let_go)) == (
+        "Deployment 'shop-canary' was left by a frozen release whose ReleaseRecords are gone; send "
+        "all traffic to the stable Service, delete it, and the release begins anew"
+    )
 
 
 def test_remembers_the_fields_that_it_changes() -> None:

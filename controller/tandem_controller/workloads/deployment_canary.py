@@ -15,7 +15,7 @@ from typing import Any
 from tandem_controller.api.workload import Deployment
 from tandem_controller.effect import Create, Effect, Kind, Patch, delete_of, patch_of
 from tandem_controller.keys import CANARY_DEPLOYMENT, OWNER, untracked
-from tandem_controller.ownership import owner_reference
+from tandem_controller.ownership import owner_reference, was_let_go
 from tandem_controller.snapshot import Snapshot, WorkloadSnapshot, canary_name
 from tandem_controller.workloads import deployment as native
 from tandem_controller.workloads.pods import ReadyCount
@@ -29,14 +29,19 @@ class DeploymentCanary:
         """Refuse strategy Recreate, and a foreign object under the canary's name."""
         if found := native.problem(snapshot):
             return found
-        canary = snapshot.canary
-        if canary and not canary.deployment.metadata.controlled_by(snapshot.rollout.metadata.uid):
-            name = canary.deployment.metadata.name
+        meta = snapshot.canary.deployment.metadata if snapshot.canary else None
+        if meta is None or meta.controlled_by(snapshot.rollout.metadata.uid):
+            return None
+        if was_let_go(meta, snapshot.rollout):
             return (
-                f"Deployment {name!r} exists and is not this Rollout's; "
-                f"rename it, the canary's pods need the name"
+                f"Deployment {meta.name!r} was left by a frozen release whose ReleaseRecords are "
+                f"gone; send all traffic to the stable Service, delete it, and the release begins "
+                f"anew"
             )
-        return None
+        return (
+            f"Deployment {meta.name!r} exists and is not this Rollout's; "
+            f"rename it, the canary's pods need the name"
+        )
 
     def original(self, snapshot: Snapshot) -> dict[str, Any]:
         """Return the Deployment's strategy and deadlines."""

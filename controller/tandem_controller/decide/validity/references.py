@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from tandem_controller.api.fingerprint import POD_TEMPLATE_HASH
-from tandem_controller.api.meta import ObjectMeta
 from tandem_controller.api.rollout import Rollout
 from tandem_controller.decide.validity.rollout import validate_rollout
-from tandem_controller.keys import OWNER
+from tandem_controller.ownership import was_let_go
 from tandem_controller.snapshot import Snapshot
 from tandem_controller.traffic import table as traffic_table
 from tandem_controller.workloads.provider import WorkloadProvider
@@ -70,7 +69,7 @@ def _foreign(snapshot: Snapshot) -> str | None:
             continue
         name = f"{kind} {canary.metadata.name!r}"
         told = f"{name} exists and is not this Rollout's; rename it, the canary needs the name"
-        if _left(snapshot, canary.metadata):
+        if was_let_go(canary.metadata, snapshot.rollout):
             told = (
                 f"{name} was left by a frozen release whose ReleaseRecords are gone; send all "
                 f"traffic to the stable Service, take {POD_TEMPLATE_HASH} out of its selector, "
@@ -78,9 +77,3 @@ def _foreign(snapshot: Snapshot) -> str | None:
             )
         return f"trafficRoutings[0].{field}: {told}"
     return None
-
-
-def _left(snapshot: Snapshot, meta: ObjectMeta) -> bool:
-    """Whether an earlier Rollout of this name let go of an object on purpose (`deletion.py`)."""
-    mine = meta.labels.get(OWNER) == snapshot.rollout.metadata.name
-    return mine and not meta.owner_references
