@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -25,6 +26,14 @@ pytestmark = [
 ]
 
 OWN = "kube-system"
+USERS_FIELDS: Obj = {
+    "strategy": {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 3, "maxUnavailable": 1},
+    },
+    "minReadySeconds": 7,
+    "progressDeadlineSeconds": 700,
+}
 Run = Callable[..., Awaitable[Result]]
 
 
@@ -58,16 +67,14 @@ async def test_beside_a_running_tandem_all_is_well(bed: Bed, run: Run) -> None:
 
 
 async def _left_paused_in_mid_release(bed: Bed, name: str) -> None:
-    """What a Rollout leaves that is deleted while Tandem is away; one with pods stays frozen."""
+    """What a Rollout leaves that is deleted in mid-release (`onDelete: Freeze`)."""
     await bed.create(Kind.DEPLOYMENT, bodies.deployment(name, replicas=1))
-    await bed.until(Kind.DEPLOYMENT, name, _has_pods)
-    marks = {keys.IN_PROGRESSING: '{"rolloutName":"gone"}'}
+    marks = {
+        keys.IN_PROGRESSING: '{"rolloutName":"gone"}',
+        keys.FROZEN: json.dumps(USERS_FIELDS),
+    }
     left = {"metadata": {"annotations": marks}, "spec": {"paused": True}}
     await bed.patch(Kind.DEPLOYMENT, name, left)
-
-
-def _has_pods(deployment: Obj | None) -> bool:
-    return bool(deployment and deployment.get("status", {}).get("replicas"))
 
 
 async def test_a_left_over_is_found_and_un_paused_on_request(bed: Bed, run: Run) -> None:
@@ -82,4 +89,5 @@ async def test_a_left_over_is_found_and_un_paused_on_request(bed: Bed, run: Run)
     assert fixed.exit_code == 0, fixed.output
     live = await bed.get(Kind.DEPLOYMENT, "left")
     assert not live["spec"].get("paused")
-    assert keys.IN_PROGRESSING not in live["metadata"].get("annotations", {})
+    assert {key: live["spec"].get(key) for key in USERS_FIELDS} == USERS_FIELDS
+    assert not {keys.IN_PROGRESSING, keys.FROZEN} & live["metadata"]["annotations"].keys()

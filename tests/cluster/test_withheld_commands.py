@@ -48,7 +48,7 @@ async def _upgraded(bed: Bed) -> None:
     body["metadata"]["labels"][keys.OAM_COMPONENT] = "shop"
     await bed.create(Kind.DEPLOYMENT, body)
     await bed.create(Kind.ROLLOUT, bodies.rollout(steps=[bodies.step(50), bodies.step(100)]))
-    await bed.until_phase("shop", "Healthy")
+    await bed.until_proven("shop")
     await bed.patch(Kind.DEPLOYMENT, "shop", bodies.new_images("init:v2", "shop:v1"))
     await bed.until_message("shop", "platform change held")
 
