@@ -92,10 +92,15 @@ class Session:
         )
 
     async def until(self, row: Row) -> None:
-        """Wait until Application and Rollout are as a row says."""
+        """Wait until Application, Rollout and the number of pods are as a row says."""
         await self.bed.until_application(lambda found: phase(found) == row.application)
         await self.bed.until(
             Kind.ROLLOUT, "shop", lambda o: o is not None and place(o) == row.release
+        )
+        # A step works before its first pod is there.
+        total = sum(int(count) for count in re.findall(r"\b\d+(?= )", row.pods))
+        await self.bed.until(
+            Kind.DEPLOYMENT, "shop", lambda o: (o or {})["status"].get("replicas", 0) == total
         )
 
     async def stays(self, row: Row) -> None:
