@@ -12,11 +12,12 @@ from demo.processes import TandemProcess
 from devcluster.cluster import DevCluster
 from tandem_controller.kube.client import Client
 from tandem_controller.kube.wait import wait_for
+from tests.cluster.administrator import as_admin
 from tests.cluster.bed import Bed
 from tests.cluster.conftest import until_webhooks_are_asked
 from tests.cluster.namespace import NAMESPACES, create_namespace
 from tests.kubevela.bed import VelaBed
-from tests.kubevela.conftest import ADDON, as_admin
+from tests.kubevela.conftest import ADDON
 from tests.kubevela.core import KubeVela
 from tests.kubevela.gateway import ClusterGateway, joinable
 from tests.kubevela.programs import Programs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,7 @@ from devcluster.cluster import DevCluster
 from tandem_controller.kube.client import Client, PatchType
 from tandem_controller.kube.errors import NotFound
 from tandem_controller.kube.wait import wait_for
+from tests.cluster.administrator import as_admin
 from tests.cluster.admission.place import ALPHA
 from tests.cluster.conftest import until_webhooks_are_asked
 from tests.cluster.namespace import NAMESPACES, create_namespace, own_namespace
@@ -133,16 +134,3 @@ async def addon(fresh_kubevela: KubeVela, fresh_bed: VelaBed) -> AsyncIterator[A
         await made.break_glass()
         made.disable("-f")
         await made.until_gone()
-
-
-def as_admin(cluster: DevCluster, action: Callable[[Client], Awaitable[object]]) -> None:
-    """Do something as the administrator."""
-
-    async def connected() -> None:
-        client = await Client.connect(kubeconfig=cluster.kubeconfig, user_agent="test")
-        try:
-            await action(client)
-        finally:
-            await client.close()
-
-    asyncio.run(connected())

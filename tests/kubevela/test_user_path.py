@@ -15,11 +15,12 @@ from devcluster.cluster import DevCluster
 from devcluster.fixtures import need_real_node
 from tandem_controller.effect import Kind
 from tandem_controller.kube.client import Client
+from tests.cluster.administrator import as_admin
 from tests.cluster.bed import images
 from tests.cluster.namespace import NAMESPACES
 from tests.e2e.shop import http_route
 from tests.kubevela.bed import VelaBed, application
-from tests.kubevela.conftest import ADDON, as_admin
+from tests.kubevela.conftest import ADDON
 from tests.kubevela.core import KubeVela
 from tests.kubevela.programs import Programs
 

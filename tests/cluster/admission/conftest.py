@@ -10,8 +10,9 @@ from devcluster.cluster import DevCluster
 from tandem_controller.api.guard import MUTATING_VERSIONS, mutating_policies, validating_policies
 from tandem_controller.install import apply, guard_resource, install_crds
 from tandem_controller.kube.client import Client
+from tests.cluster.administrator import as_admin
 from tests.cluster.admission.place import Place
-from tests.cluster.admission.plane import WRITER, run, until_guarded
+from tests.cluster.admission.plane import WRITER, until_guarded
 from tests.cluster.namespace import own_namespace
 
 
@@ -20,7 +21,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
     """A cluster with nothing but the CRDs."""
     folder = tmp_path_factory.mktemp("admission")
     with DevCluster("admission", state_dir=folder) as cluster:
-        run(cluster, install_crds)
+        as_admin(cluster, install_crds)
         yield cluster
 
 
@@ -44,8 +45,8 @@ def refusing(plane: DevCluster) -> None:
         for policy in validating_policies([WRITER]):
             await apply(client, guard_resource(policy), policy)
 
-    run(plane, install)
-    run(plane, lambda client: until_guarded(plane, client, "refused"))
+    as_admin(plane, install)
+    as_admin(plane, lambda client: until_guarded(plane, client, "refused"))
 
 
 @pytest.fixture(scope="module")
@@ -62,5 +63,5 @@ def taking_over(plane: DevCluster, refusing: None) -> None:
                 return
         pytest.skip("this server does not serve MutatingAdmissionPolicy")
 
-    run(plane, install)
-    run(plane, lambda client: until_guarded(plane, client, "taken over"))
+    as_admin(plane, install)
+    as_admin(plane, lambda client: until_guarded(plane, client, "taken over"))

@@ -17,9 +17,10 @@ from tandem_controller.kube.errors import ApiError, NotFound
 from tandem_controller.kube.resource import Resource
 from tandem_controller.kube.wait import wait_for
 from tests.cluster import bodies
+from tests.cluster.administrator import as_admin
 from tests.cluster.admission.applier import assert_held
 from tests.cluster.admission.place import ALPHA, Place, decoded, rollout
-from tests.cluster.admission.plane import WRITER, run, until_guarded
+from tests.cluster.admission.plane import WRITER, until_guarded
 
 pytestmark = pytest.mark.cluster
 
@@ -35,9 +36,9 @@ def serving(plane: DevCluster, refusing: None) -> Iterator[None]:
     webhook = TandemProcess.webhook(plane)
     webhook.start()
     try:
-        run(plane, _until_registered)
-        run(plane, _without_mutating_policies)
-        run(plane, lambda client: until_guarded(plane, client, "taken over"))
+        as_admin(plane, _until_registered)
+        as_admin(plane, _without_mutating_policies)
+        as_admin(plane, lambda client: until_guarded(plane, client, "taken over"))
         yield
     finally:
         webhook.stop()
@@ -215,4 +216,4 @@ def _kill_webhook(plane: DevCluster) -> None:
             hook["clientConfig"]["url"] = "https://127.0.0.1:1/x"
         await client.patch(WEBHOOKS, "tandem", {"webhooks": hooks}, patch_type=PatchType.MERGE)
 
-    run(plane, point_nowhere)
+    as_admin(plane, point_nowhere)

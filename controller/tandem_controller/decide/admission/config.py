@@ -17,6 +17,8 @@ from tandem_controller.decide.admission.review import (
     AdmissionRequest,
     Operation,
     Verdict,
+    annotations_of,
+    labels_of,
     set_field,
 )
 from tandem_controller.decide.admission.workload import Guarded, takes_over
@@ -42,8 +44,8 @@ def admit_config(
     """
     if request.operation != "UPDATE" or request.user_info.username in writers:
         return ALLOWED
-    mark = mark_in(_metadata(request.old, "annotations"))
-    if mark is None or _metadata(request.new, "labels").get(BREAK_GLASS) == "true":
+    mark = mark_in(annotations_of(request.old))
+    if mark is None or labels_of(request.new).get(BREAK_GLASS) == "true":
         return ALLOWED
     if _content(request.new) == _content(request.old):
         return Verdict(patch=tuple(_marked(request, _after_no_change(request, mark))))
@@ -54,7 +56,7 @@ def admit_config(
 
 def marked_for(obj: Obj) -> str:
     """Return the Rollout that a mark names; empty where there is none."""
-    return str(_metadata(obj, "labels").get(WITHHELD_CONFIG, ""))
+    return str(labels_of(obj).get(WITHHELD_CONFIG, ""))
 
 
 def _is_rejected(known: Guarded, mark: Mark) -> bool:
@@ -94,11 +96,8 @@ def _after_no_change(request: AdmissionRequest, mark: Mark) -> Mark:
     """
     if mark.names(_content(request.old)):
         return mark
-    told = ("labels", OAM_REVISION), *(("annotations", key) for key in LAST_APPLIED)
-    went_back = any(
-        _metadata(request.new, part).get(key) != _metadata(request.old, part).get(key)
-        for part, key in told
-    )
+    told = ((labels_of, OAM_REVISION), *((annotations_of, key) for key in LAST_APPLIED))
+    went_back = any(of(request.new).get(key) != of(request.old).get(key) for of, key in told)
     return mark.is_not_stated() if went_back else mark
 
 
@@ -119,7 +118,3 @@ def _unmarked(request: AdmissionRequest) -> list[Operation]:
 
 def _content(obj: Obj) -> dict[str, dict[str, str]]:
     return {part: obj[part] for part in PARTS if obj.get(part)}
-
-
-def _metadata(obj: Obj, part: str) -> Mapping[str, str]:
-    return (obj.get("metadata") or {}).get(part) or {}

@@ -10,20 +10,23 @@ merged by Helm.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from tandem_controller.api.fingerprint import template_fingerprint
-from tandem_controller.decide.admission.review import AdmissionRequest, Verdict, set_field
+from tandem_controller.decide.admission.review import (
+    AdmissionRequest,
+    Verdict,
+    annotations_of,
+    set_field,
+)
 from tandem_controller.keys import DELIVERED, DELIVERY
 
 
 def with_delivery(request: AdmissionRequest, verdict: Verdict) -> Verdict:
     """Add to an answer which template came with a new delivery, whatever becomes of it."""
-    annotations = _annotations(request.new)
+    annotations = annotations_of(request.new)
     delivery = annotations.get(DELIVERY)
-    if not delivery or delivery == _annotations(request.old).get(DELIVERY):
+    if not delivery or delivery == annotations_of(request.old).get(DELIVERY):
         return verdict
     # The API server may ask again about its own answer, in which the template is another one.
     if annotations.get(DELIVERED, "").startswith(f"{delivery} "):
@@ -32,7 +35,3 @@ def with_delivery(request: AdmissionRequest, verdict: Verdict) -> Verdict:
     note = f"{delivery} {template_fingerprint(template)}"
     noted = set_field(request.new, ("metadata", "annotations", DELIVERED), note)
     return replace(verdict, patch=(*verdict.patch, *noted))
-
-
-def _annotations(obj: Mapping[str, Any]) -> Mapping[str, str]:
-    return (obj.get("metadata") or {}).get("annotations") or {}

@@ -101,6 +101,20 @@ def encode_review(uid: str, verdict: Verdict) -> bytes:
     return msgspec.json.encode(review)
 
 
+def annotations_of(obj: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the annotations of an object of a request; empty where it has none."""
+    return _metadata_map(obj, "annotations")
+
+
+def labels_of(obj: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the labels of an object of a request; empty where it has none."""
+    return _metadata_map(obj, "labels")
+
+
+def _metadata_map(obj: Mapping[str, Any], part: str) -> Mapping[str, str]:
+    return (obj.get("metadata") or {}).get(part) or {}
+
+
 def set_field(obj: Mapping[str, Any], path: Iterable[str], value: object) -> list[Operation]:
     """Return the operations that give a field a value; None takes it away.
 

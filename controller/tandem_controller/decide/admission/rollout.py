@@ -20,6 +20,7 @@ from tandem_controller.decide.admission.review import (
     ALLOWED,
     AdmissionRequest,
     Verdict,
+    annotations_of,
     denied,
     set_field,
 )
@@ -81,7 +82,7 @@ def note_approver(request: AdmissionRequest, writers: Collection[str]) -> Verdic
     """
     if request.operation != "UPDATE" or request.user_info.username in writers:
         return ALLOWED
-    old, new = _annotations(request.old), _annotations(request.new)
+    old, new = annotations_of(request.old), annotations_of(request.new)
     approver = None
     if keys.APPROVE in new:
         known = new[keys.APPROVE] == old.get(keys.APPROVE)
@@ -90,14 +91,10 @@ def note_approver(request: AdmissionRequest, writers: Collection[str]) -> Verdic
     return Verdict(patch=tuple(set_field(request.new, path, approver)))
 
 
-def _annotations(obj: Mapping[str, Any]) -> Mapping[str, Any]:
-    return (obj.get("metadata") or {}).get("annotations") or {}
-
-
 def _asked(obj: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a Rollout asks for, without the switches."""
     spec = obj.get("spec") or {}
-    annotations = _annotations(obj)
+    annotations = annotations_of(obj)
     strategy = without(spec.get("strategy") or {}, _SWITCHES)
     return {
         "spec": {**without(spec, _SWITCHES), "strategy": strategy},

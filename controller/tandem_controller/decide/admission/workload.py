@@ -24,6 +24,8 @@ from tandem_controller.decide.admission.review import (
     AdmissionRequest,
     Operation,
     Verdict,
+    annotations_of,
+    labels_of,
     set_field,
 )
 from tandem_controller.decide.classify import parts
@@ -70,13 +72,13 @@ def admit_workload(
 
 
 def _answered(request: AdmissionRequest, known: tuple[Guarded, ...]) -> Verdict:
-    if _labels(request.new).get(BREAK_GLASS) == "true":
+    if labels_of(request.new).get(BREAK_GLASS) == "true":
         return Verdict(
             warnings=(f"label {BREAK_GLASS} is set: Tandem neither takes over nor holds",)
         )
     if found := next(filter(None, (_withheld(request, each) for each in known)), None):
         return _admitted_as_stored(request, found)
-    if IN_PROGRESSING in _annotations(request.old):
+    if IN_PROGRESSING in annotations_of(request.old):
         return _resumed(request) or _hold(request)
     rollout = next((each.rollout for each in known if takes_over(each.rollout)), None)
     return _take_over(request, rollout) if rollout and _starts_release(request) else ALLOWED
@@ -114,7 +116,7 @@ def _admitted_as_stored(request: AdmissionRequest, refused: ReleaseRecord) -> Ve
 
     The policies in the API server were asked first, and may have paused the new template.
     """
-    mark = _annotations(request.old).get(IN_PROGRESSING)
+    mark = annotations_of(request.old).get(IN_PROGRESSING)
     patch = [
         *set_field(request.new, ("spec", "template"), _spec(request.old).get("template")),
         *set_field(request.new, ("metadata", "annotations", IN_PROGRESSING), mark),
@@ -171,7 +173,7 @@ def _hold(request: AdmissionRequest) -> Verdict:
     if _template_changed(request):
         patch = [op for op in patch if op["path"] != "/spec/paused"]
         patch += set_field(request.new, ("spec", "paused"), True)
-    mark = _annotations(request.old)[IN_PROGRESSING]
+    mark = annotations_of(request.old)[IN_PROGRESSING]
     path = ("metadata", "annotations", IN_PROGRESSING)
     dropped = set_field(request.new, path, mark)
     return Verdict(patch=(*patch, *dropped), warnings=_hold_warnings(held))
@@ -237,11 +239,3 @@ def _knob(obj: Mapping[str, Any], knob: str) -> object:
 
 def _spec(obj: Mapping[str, Any]) -> Mapping[str, Any]:
     return obj.get("spec") or {}
-
-
-def _annotations(obj: Mapping[str, Any]) -> Mapping[str, str]:
-    return (obj.get("metadata") or {}).get("annotations") or {}
-
-
-def _labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
-    return (obj.get("metadata") or {}).get("labels") or {}
